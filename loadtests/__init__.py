@@ -1,0 +1,1 @@
+"""The harness: it starts the services, loads them, measures and reports."""

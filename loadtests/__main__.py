@@ -1,0 +1,75 @@
+"""The commands of the Makefile: `python -m loadtests bench|serve|ui|report|lock`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from loadtests import bench, catalog, commands, profiles, runtime
+from loadtests.catalog import ROOT
+from loadtests.environments import InstallError
+
+USAGE_ERRORS = (
+    catalog.UnknownService,
+    profiles.UnknownProfile,
+    runtime.UnknownRuntime,
+    commands.UsageError,
+    InstallError,
+)
+
+
+def main() -> int:
+    """Run one command; 2 and one line on stderr for what cannot be run as asked."""
+    parser = argparse.ArgumentParser(prog="loadtests")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    bench_verb = verbs.add_parser("bench", help="compare the services")
+    bench_verb.add_argument("--profile", default="quick")
+    bench_verb.add_argument("--services", default="")
+    bench_verb.add_argument("--runtime", default="auto")
+    bench_verb.add_argument("--results", type=Path, default=ROOT / "results")
+    serve_verb = verbs.add_parser("serve", help="run one service and its backend")
+    serve_verb.add_argument("--service", default="")
+    serve_verb.add_argument("--port", default="8080")
+    ui_verb = verbs.add_parser("ui", help="everything up, with Locust's web UI")
+    ui_verb.add_argument("--services", default="")
+    ui_verb.add_argument("--runtime", default="auto")
+    report_verb = verbs.add_parser("report", help="rebuild the reports from the run.json files")
+    report_verb.add_argument("--results", type=Path, default=ROOT / "results")
+    verbs.add_parser("lock", help="write the locks anew")
+    given = parser.parse_args()
+    try:
+        match given.verb:
+            case "bench":
+                return run_bench(given)
+            case "serve":
+                return commands.serve(given.service, given.port, service_settings())
+            case "ui":
+                return commands.ui(given.services, given.runtime, service_settings())
+            case "report":
+                return commands.rebuild(given.results)
+            case _:
+                return commands.lock()
+    except USAGE_ERRORS as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def run_bench(given: argparse.Namespace) -> int:
+    """`make bench`: check what was asked for before anything is started."""
+    profile = profiles.load(given.profile)
+    services = catalog.select(given.services)
+    chosen = runtime.choose(given.runtime, services, service_settings())
+    print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
+    return bench.run(profile, services, chosen, given.results)
+
+
+def service_settings() -> dict[str, str]:
+    """The settings every service gets, from the environment or as CONTRACT.md has them."""
+    defaults = {"WORKERS": "1", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
+    return {name: os.environ.get(name) or default for name, default in defaults.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""`make serve`, `make ui`, `make report` and `make lock`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from loadtests import catalog, compose, environments, report
+from loadtests.catalog import BACKEND, ROOT, SERVICES
+from loadtests.local import HOST, LocalRuntime
+from loadtests.process import is_free
+from loadtests.runtime import ServiceFailed, choose
+
+UI_PORT = 8089
+PYTHON_VERSION = "3.11"  # the oldest that the locks serve
+
+
+class UsageError(ValueError):
+    """A command that cannot be run as asked; the text says what to do."""
+
+
+def serve(name: str, port: str, settings: dict[str, str]) -> int:
+    """Run one service and its backend, pinned as in the bench, until Ctrl-C."""
+    if not name:
+        raise UsageError(f"which service? make serve SERVICE=…, one of: {', '.join(catalog.names())}")
+    service = catalog.load(name)
+    number = free_port_given("PORT", port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with (
+            LocalRuntime("make serve", [name], settings) as runtime,
+            runtime.service(service, number) as running,
+        ):
+            print(f"{name}: {running.url}/?delay=0.1   backend: {runtime.backend_url}   Ctrl-C ends both", flush=True)
+            signal.pause()
+    except ServiceFailed as error:
+        print(f"{error}\n{error.log_tail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped")
+    return 0
+
+
+def ui(wanted: str, runtime_name: str, settings: dict[str, str]) -> int:
+    """Backend, services and Locust's web UI until Ctrl-C."""
+    services = catalog.select(wanted)
+    free_port_given("the web UI's port", str(UI_PORT))
+    runtime = choose(runtime_name, services, settings)
+    print(f"runtime: {runtime.name} ({runtime.because})", flush=True)
+    if not isinstance(runtime, LocalRuntime):
+        return compose.up_ui(services, settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with runtime, ExitStack() as stack:
+            targets = {
+                service.name: stack.enter_context(runtime.service(service)).url
+                for service in services
+            }
+            return _locust_ui(targets)
+    except ServiceFailed as error:
+        print(f"{error}\n{error.log_tail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped")
+    return 0
+
+
+def _locust_ui(targets: dict[str, str]) -> int:
+    """Locust in the foreground; ends with it, or ends it on Ctrl-C."""
+    locustfile = str(ROOT / "loadtests" / "locustfile.py")
+    address = ["--web-host", HOST, "--web-port", str(UI_PORT)]
+    locust = subprocess.Popen(
+        [sys.executable, "-m", "locust", "-f", locustfile, *address],
+        cwd=ROOT,
+        env={**os.environ, "TARGETS": " ".join(f"{name}={url}" for name, url in targets.items())},
+        start_new_session=True,
+    )
+    print(f"Locust's web UI: http://{HOST}:{UI_PORT}   Ctrl-C takes everything down", flush=True)
+    try:
+        return locust.wait()
+    finally:
+        locust.terminate()
+        try:
+            locust.wait(5)
+        except subprocess.TimeoutExpired:
+            locust.kill()
+            locust.wait()
+
+
+def rebuild(results: Path) -> int:
+    """Write every report, the index and the README's block anew."""
+    try:
+        folders = report.rebuild(results, ROOT / "README.md")
+    except report.ReportError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"rebuilt {len(folders)} reports, {results / 'README.md'} and the README's newest result")
+    return 0
+
+
+def lock() -> int:
+    """Write every `requirements.txt` anew from its `requirements.in`."""
+    pairs = [SERVICES / name for name in [BACKEND, *catalog.names()]]
+    for folder in [*pairs, ROOT / "loadtests", ROOT / "tests"]:
+        print(f"locking {folder.relative_to(ROOT)}", flush=True)
+        environments.uv(
+            "pip",
+            "compile",
+            *("--universal", "--python-version", PYTHON_VERSION, "--upgrade"),
+            *("--generate-hashes", "--no-header", "--no-emit-index-url", "--no-annotate"),
+            *("--output-file", str(folder / "requirements.txt")),
+            str(folder / "requirements.in"),
+        )
+    return 0
+
+
+def free_port_given(what: str, text: str) -> int:
+    """The port `text` names; UsageError if it names none, or one that is taken."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise UsageError(f"{what} must be a port from 1 to 65535, not {text!r}")
+    if not is_free(int(text), HOST):
+        raise UsageError(f"{what} {text} on {HOST} is taken: stop what listens there, or choose another")
+    return int(text)

@@ -1,0 +1,3 @@
+def why_not(): return "x"
+def up_ui(*a): ...
+ComposeRuntime=None

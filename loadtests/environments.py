@@ -1,0 +1,88 @@
+"""One virtual environment for each service, built by uv from the service's lock.
+
+They stand in `.venvs/<name>`; a lock that has not changed is not installed
+again. Nothing outside the checkout is written to, the package cache included.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from loadtests.catalog import ROOT, SERVICES
+
+ENVIRONMENTS = ROOT / ".venvs"
+
+
+class InstallError(RuntimeError):
+    """An environment that cannot be built; the text holds what uv said."""
+
+
+def python(name: str) -> Path:
+    """The interpreter of the environment of service `name`."""
+    return ENVIRONMENTS / name / "bin" / "python"
+
+
+def ensure(names: Iterable[str]) -> None:
+    """Build the environments that are missing or older than their lock, several at once."""
+    with _alone():
+        stale = [name for name in names if _built_from(name) != _lock(name)]
+        if stale:
+            print(f"installing the environments of {', '.join(stale)}", flush=True)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_build, stale))
+
+
+def uv(*arguments: str) -> None:
+    """Run uv; InstallError with its output where it fails."""
+    environment = {
+        "UV_CACHE_DIR": str(ROOT / ".cache" / "uv"),
+        "UV_PYTHON_DOWNLOADS": "never",
+        **os.environ,
+    }
+    command = [sys.executable, "-m", "uv", "--quiet", *arguments]
+    done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise InstallError(f"uv {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def _build(name: str) -> None:
+    folder = ENVIRONMENTS / name
+    uv("venv", "--clear", "--python", sys.executable, str(folder))
+    requirements = SERVICES / name / "requirements.txt"
+    interpreter = str(python(name))
+    uv("pip", "sync", "--python", interpreter, "--require-hashes", str(requirements))
+    (folder / "built-from").write_text(_lock(name))
+
+
+def _lock(name: str) -> str:
+    """What an environment is built from: the lock and the Python that runs it."""
+    try:
+        lock = (SERVICES / name / "requirements.txt").read_bytes()
+    except OSError as error:
+        raise InstallError(f"services/{name}: no lock, run `make lock` ({error})") from error
+    return f"{platform.python_version()} {sys.prefix} {hashlib.sha256(lock).hexdigest()}\n"
+
+
+def _built_from(name: str) -> str | None:
+    try:
+        return (ENVIRONMENTS / name / "built-from").read_text()
+    except OSError:
+        return None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time build environments."""
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    with (ENVIRONMENTS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,119 @@
+"""The runtime without Docker: backend, services and generator as local processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from loadtests import environments, machine
+from loadtests.catalog import BACKEND, ROOT, Service
+from loadtests.process import ServiceProcess, free_port, is_free, raise_descriptor_limit
+from loadtests.runtime import ServiceFailed, Usage
+
+HOST = "127.0.0.1"
+# Connections of 4000 users and as many to the backend, with room to spare.
+DESCRIPTORS = 10_000
+
+
+class LocalRuntime:
+    """Processes on this machine, the service on one core and the load on another."""
+
+    name = "local"
+
+    def __init__(self, because: str, services: list[str], settings: dict[str, str]) -> None:
+        self.because = because
+        self.services = services
+        self.settings = settings
+        cores = machine.split_cores()
+        self.pinned = cores is not None
+        self.service_cpus, self._load_cpus = cores or (None, None)
+        self.load_cpus = sorted(self._load_cpus or ())
+        self.backend: ServiceProcess | None = None
+
+    @property
+    def backend_url(self) -> str:
+        """Where the backend listens."""
+        assert self.backend is not None, "enter the runtime first"
+        return self.backend.url
+
+    def __enter__(self) -> LocalRuntime:
+        raise_descriptor_limit(DESCRIPTORS)
+        environments.ensure([BACKEND, *self.services])
+        self.backend = ServiceProcess(
+            BACKEND, {"HOST": HOST, "PORT": str(free_port())}, self._load_cpus
+        )
+        try:
+            self.backend.wait_ready()
+        except BaseException:
+            self.backend.stop(grace_s=0)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.backend is not None:
+            self.backend.stop(grace_s=1)
+
+    @contextmanager
+    def service(self, service: Service, port: int | None = None) -> Iterator[LocalService]:
+        """Start `service` on `port`, or on a free one, and wait until it is ready."""
+        port = port or free_port()
+        settings = {
+            "HOST": HOST,
+            "PORT": str(port),
+            "BACKEND_URL": self.backend_url,
+            **self.settings,
+        }
+        with ServiceProcess(service.name, settings, self.service_cpus) as process:
+            process.wait_ready()
+            yield LocalService(process)
+        deadline = time.monotonic() + 5
+        while not is_free(port, HOST):
+            if time.monotonic() > deadline:
+                raise ServiceFailed(f"port {port} was still held after {service.name} had stopped")
+            time.sleep(0.02)
+
+    def generator(self, plan: str) -> subprocess.Popen[str]:
+        """Start the generator; it pins itself to the cores the plan names."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "loadtests.generator", plan],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+class LocalService:
+    """A service started by its `serve`."""
+
+    def __init__(self, process: ServiceProcess) -> None:
+        self._process = process
+        self.url = process.url
+
+    def log_tail(self) -> str:
+        """The end of what it wrote."""
+        return self._process.log_tail()
+
+    def usage(self) -> Usage:
+        """CPU and memory of the process and all its descendants; ServiceFailed if it is gone."""
+        if self._process.returncode is not None:
+            message = f"{self._process.name} exited with {self._process.returncode} in mid-run"
+            raise ServiceFailed(message, self.log_tail())
+        cpu_s, rss_bytes = 0.0, 0
+        top = psutil.Process(self._process.pid)
+        for process in [top, *top.children(recursive=True)]:
+            try:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    cpu_s += times.user + times.system
+                    rss_bytes += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        return Usage(cpu_s, rss_bytes)

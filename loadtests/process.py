@@ -1,0 +1,159 @@
+"""Services as local processes: start, wait until ready, stop, leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from loadtests import environments
+from loadtests.catalog import SERVICES
+from loadtests.runtime import ServiceFailed
+
+READY_S = 20.0
+LOG_TAIL_BYTES = 4000
+
+
+class ServiceProcess:
+    """A service, or the backend, started with its own `serve` as a process group.
+
+    `settings` are the variables of CONTRACT.md, `PORT` always among them;
+    `cpus` the cores it may use, all of them where it is None.
+    """
+
+    def __init__(self, name: str, settings: dict[str, str], cpus: set[int] | None = None) -> None:
+        self.name = name
+        self.url = f"http://{settings.get('HOST', '127.0.0.1')}:{settings['PORT']}"
+        self._log = tempfile.TemporaryFile()
+        folder = SERVICES / name
+        path = f"{environments.python(name).parent}{os.pathsep}{os.environ['PATH']}"
+        with _affinity(cpus):
+            self._process = subprocess.Popen(
+                [str(folder / "serve")],
+                cwd=folder,
+                env={**os.environ, "PATH": path, "PYTHONPATH": str(SERVICES), **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process that `serve` became."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def log_tail(self, size_bytes: int = LOG_TAIL_BYTES) -> str:
+        """The end of what it wrote to stdout and stderr."""
+        # Not by seek(): the service writes at the offset that it shares with this file.
+        start = max(0, os.fstat(self._log.fileno()).st_size - size_bytes)
+        return os.pread(self._log.fileno(), size_bytes, start).decode(errors="replace").strip()
+
+    def wait_ready(self, timeout_s: float = READY_S) -> None:
+        """Poll `/health` until it says 200; ServiceFailed after `timeout_s` or if it exits."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self.returncode is not None:
+                message = f"{self.name} exited with {self.returncode} before it was ready"
+                raise ServiceFailed(message, self.log_tail())
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if fetch(f"{self.url}/health", timeout_s=1)[0] == 200:
+                    return
+            time.sleep(0.02)
+        raise ServiceFailed(f"{self.name} was not ready within {timeout_s:g} s", self.log_tail())
+
+    def stop(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL to what is left of the group after `grace_s`."""
+        if self.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(grace_s)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._log.close()
+
+    def __enter__(self) -> ServiceProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop(grace_s=2)
+
+
+def fetch(
+    url: str, method: str = "GET", headers: dict[str, str] | None = None, timeout_s: float = 5
+) -> tuple[int, bytes]:
+    """One request on a connection of its own: status and body; OSError or HTTPException."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    try:
+        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        connection.request(method, path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def raise_descriptor_limit(needed: int) -> None:
+    """Let this process and its children open `needed` descriptors; OSError if it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise OSError(f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextmanager
+def _affinity(cpus: set[int] | None) -> Iterator[None]:
+    """Let children started inside inherit `cpus`; without effect where the system has no such call."""
+    if cpus is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

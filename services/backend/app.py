@@ -1,0 +1,173 @@
+"""The artificial-delay backend: what waits here is an entry in a queue, one queue per delay.
+
+One process, one uvloop, one `asyncio.Protocol` per connection, no framework: it
+must never be what a comparison of its callers measures. See ../CONTRACT.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from json import dumps
+
+import contract
+import uvloop
+from connection import Connection
+from delays import Delays, Lane
+from message import Request, respond
+
+BACKLOG = 16384
+DESCRIPTORS = 8192 + 64  # 8000 held requests and some room
+DRAIN_S = 30.0
+SWEEP_S = 15.0
+
+HEALTHY = b'{"status":"ok"}'
+ALLOWED = {b"/health": (b"GET", b"HEAD"), b"/stats": (b"GET", b"HEAD"), b"/reset": (b"POST",)}
+ALLOWED_DELAY = (b"GET", b"HEAD")
+
+
+class Backend:
+    """What all connections share: the routes, the delays, and how it ends."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.delays = Delays(loop)
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.drained = loop.create_future()
+        # By the delay as written: its lane, and the answer up to the id for each length of id.
+        self.usual: dict[bytes, tuple[Lane, list[bytes]]] = {}
+
+    def learn(self, text: bytes) -> None:
+        """Prepare what the usual requests for a checked delay need."""
+        if len(self.usual) >= 1000:
+            self.usual.clear()
+        start = b'{"delay":%b,"id":"' % text
+        heads = [
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+            % (len(start) + id_length + 2)
+            + start
+            for id_length in range(65)
+        ]
+        self.usual[text] = self.delays.lane(float(text)), heads
+
+    def reply(self, request: Request) -> tuple[bytes, Lane | None]:
+        """The answer to a request, and the lane to hold it in where it is a call."""
+        method, path = request.method, request.path
+        is_delay = path.startswith(b"/delay/")
+        allowed = ALLOWED_DELAY if is_delay else ALLOWED.get(path)
+        if allowed is None:
+            return respond(404, contract.error_body(contract.NO_ROUTE), request), None
+        if method not in allowed:
+            allow = "Allow: " + b", ".join(allowed).decode()
+            return respond(405, contract.error_body(contract.WRONG_METHOD), request, allow), None
+        if is_delay:
+            return self.reply_delay(request)
+        if path == b"/stats":
+            report = dumps(self.delays.stats.report(), separators=(",", ":"))
+            return respond(200, report.encode(), request), None
+        if path == b"/reset":
+            self.delays.stats.reset()
+        return respond(200, HEALTHY, request), None
+
+    def reply_delay(self, request: Request) -> tuple[bytes, Lane | None]:
+        """As `reply`, for GET /delay/S."""
+        try:
+            text = contract.checked_delay(request.path[7:].decode())
+            request_id = contract.checked_request_id(request.request_id)
+        except contract.BadRequest as refusal:
+            return respond(400, contract.error_body(str(refusal)), request), None
+        if text.encode() not in self.usual:
+            self.learn(text.encode())
+        lane = self.delays.lane(float(text))
+        return respond(200, f'{{"delay":{text},"id":"{request_id}"}}'.encode(), request), lane
+
+    def sweep(self) -> None:
+        """End connections that make no progress."""
+        self.loop.call_later(SWEEP_S, self.sweep)
+        for connection in list(self.connections):
+            connection.sweep()
+
+    def drain(self, server: asyncio.Server) -> None:
+        """Answer what is held or about to be read, then let `drained` become true."""
+        if self.draining:  # told twice: it is urgent
+            self.finish()
+            return
+        self.draining = True
+        server.close()
+        for connection in self.connections:
+            connection.drain()
+        self.loop.call_later(0.1, self.close_idle)
+        self.loop.call_later(DRAIN_S, self.finish)
+
+    def close_idle(self) -> None:
+        """Close connections that wait for nothing."""
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        if not self.connections:
+            self.finish()
+
+    def finish(self) -> None:
+        """End now."""
+        if not self.drained.done():
+            self.drained.set_result(None)
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process open all the descriptors it may, and say so where they are too few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
+        print(
+            f"backend: only {hard} open files allowed, {DESCRIPTORS} are needed for 8000 held "
+            "requests (see ulimit -Hn)",
+            file=sys.stderr,
+        )
+
+
+async def serve(listener: socket.socket) -> None:
+    """Answer until a signal, and then until all is answered."""
+    loop = asyncio.get_running_loop()
+    backend = Backend(loop)
+    server = await loop.create_server(lambda: Connection(backend), sock=listener, backlog=BACKLOG)
+    loop.add_signal_handler(signal.SIGTERM, backend.drain, server)
+    loop.add_signal_handler(signal.SIGINT, backend.finish)
+    loop.call_later(SWEEP_S, backend.sweep)
+    # A full collection looks at every connection and held call, and finds nothing:
+    # what dies here dies by its count. So have few of them.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    await backend.drained
+
+
+def main() -> int:
+    """Run the backend; the exit status is 2 where it cannot listen."""
+    try:
+        settings = contract.settings({"PORT": "8000", **os.environ})
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        raise_descriptor_limit()
+        listener = socket.create_server(
+            (settings.host, settings.port), family=family, backlog=BACKLOG
+        )
+    except SystemExit as error:
+        print(f"backend: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        print(
+            f"backend: cannot listen on {where}: {os.strerror(error.errno or 0)}", file=sys.stderr
+        )
+        return 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(listener))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

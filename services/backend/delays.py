@@ -1,0 +1,194 @@
+"""Held calls and the counters of /stats. Knows nothing of HTTP or of sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from heapq import heappop, heappush
+from itertools import count
+from time import monotonic
+from typing import Any, Protocol
+
+from alarm import alarm
+
+# Answers given in one wake-up before the event loop may read again: of 8000
+# calls due at once, none shall keep a new request unread for long.
+BATCH = 32
+# The alarm rings no more often than this: an answer is late by half of it on
+# average, and under load one wake-up gives several answers.
+QUANTUM_S = 0.0005
+MAX_IDLE_LANES = 1000
+
+
+class Caller(Protocol):
+    """Who made a call and gets its answer, whatever kind of thing an answer is to it."""
+
+    gone: bool  # hung up: its calls are counted as abandoned, their answers dropped
+    plain: bool  # has this one call: set `held` to False and use `write`, not `complete`
+    held: bool
+
+    def write(self, answer: Any) -> None:
+        """Send the answer at once."""
+
+    def complete(self, answer: Any, asked_s: float, due: float) -> None:
+        """Send the answer once those before it are sent, and count it then."""
+
+
+class Stats:
+    """The counters. They are of delay calls only."""
+
+    def __init__(self) -> None:
+        self.carried = 0
+        self._zero()
+
+    def _zero(self) -> None:
+        self.calls = self.answered = self.abandoned = self.peak = 0
+        self.asked_s = self.late_s = self.late_s_max = 0.0
+
+    def in_flight(self) -> int:
+        """Calls received and neither answered nor abandoned, those before a reset included."""
+        return self.carried + self.calls - self.answered - self.abandoned
+
+    def count_answered(self, calls: int, asked_s: float, late_s: float, latest_s: float) -> None:
+        """Count `calls` answered: sums of the delays asked and the lateness, its maximum."""
+        self.note_peak()
+        self.answered += calls
+        self.asked_s += asked_s
+        self.late_s += late_s
+        self.late_s_max = max(self.late_s_max, latest_s)
+
+    def count_abandoned(self, calls: int) -> None:
+        """Count `calls` whose caller hung up."""
+        self.note_peak()
+        self.abandoned += calls
+
+    def note_peak(self) -> None:
+        """Called before `in_flight` falls: so it need not be watched while it rises."""
+        self.peak = max(self.peak, self.in_flight())
+
+    def reset(self) -> None:
+        """Start anew; calls in flight stay in flight."""
+        self.carried = self.in_flight()
+        self._zero()
+
+    def report(self) -> dict[str, float]:
+        """The body of /stats."""
+        self.note_peak()
+        answered = max(self.answered, 1)
+        return {
+            "calls": self.calls,
+            "answered": self.answered,
+            "abandoned": self.abandoned,
+            "in_flight": self.in_flight(),
+            "peak_in_flight": max(self.peak, self.calls > 0),
+            "served_s_mean": round((self.asked_s + self.late_s) / answered, 6),
+            "late_ms_mean": round(self.late_s / answered * 1000, 3),
+            "late_ms_max": round(self.late_s_max * 1000, 3),
+        }
+
+
+class Lane:
+    """The calls held for one delay: first in, first out, so the first is the next one due."""
+
+    __slots__ = ("_awaited", "_delays", "_held", "seconds")
+
+    def __init__(self, seconds: float, delays: Delays) -> None:
+        self.seconds = seconds
+        self._delays = delays
+        self._awaited = False  # whether `delays` is to wake this lane
+        self._held: deque[tuple[float, Caller, Any]] = deque()  # when due, to whom, what
+
+    def hold(self, caller: Caller, answer: Any) -> None:
+        """Give `answer` to `caller` when this lane's delay has passed."""
+        due = monotonic() + self.seconds
+        if not self._awaited:
+            self._awaited = True
+            self._delays.wait_for(due, self)
+        self._held.append((due, caller, answer))
+
+    def drop_gone(self) -> None:
+        """Forget the calls of those who hung up."""
+        alive = [call for call in self._held if not call[1].gone]
+        self._held.clear()
+        self._held.extend(alive)
+
+    def idle(self) -> bool:
+        """Whether nothing refers to this lane but those who may use it again."""
+        return not self._awaited
+
+    def answer_due(self) -> float | None:
+        """Answer a batch of what is due; return when the first of the rest is."""
+        held, now = self._held, monotonic()
+        plain, dues, first_due = 0, 0.0, now
+        for _ in range(min(BATCH, len(held))):
+            due, caller, answer = held[0]
+            if due > now:
+                break
+            held.popleft()
+            if caller.plain:
+                caller.held = False
+                caller.write(answer)
+                first_due = first_due if plain else due
+                plain += 1
+                dues += due
+            elif not caller.gone:
+                caller.complete(answer, self.seconds, due)
+        if plain:
+            self._delays.stats.count_answered(
+                plain, plain * self.seconds, plain * now - dues, now - first_due
+            )
+        self._awaited = bool(held)
+        return held[0][0] if held else None
+
+
+class Delays:
+    """All lanes, the one alarm they share, and the counters."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.stats = Stats()
+        self._lanes: dict[float, Lane] = {}
+        self._next: list[tuple[float, int, Lane]] = []  # a heap: when each lane wants to be woken
+        self._number = count()  # so that no two entries of the heap compare their lanes
+        self._dead = 0
+        self._set_alarm = alarm(loop, self._answer_due)
+
+    def lane(self, seconds: float) -> Lane:
+        """The lane for a delay of so many seconds."""
+        lane = self._lanes.get(seconds)
+        if lane is None:
+            if len(self._lanes) >= MAX_IDLE_LANES:
+                self._lanes = {s: lane for s, lane in self._lanes.items() if not lane.idle()}
+            lane = self._lanes[seconds] = Lane(seconds, self)
+        return lane
+
+    def wait_for(self, due: float, lane: Lane) -> None:
+        """Wake `lane` when its first call is due."""
+        heappush(self._next, (due, next(self._number), lane))
+        if self._next[0][2] is lane:
+            self._set_alarm(due)
+
+    def _answer_due(self) -> None:
+        now = monotonic()
+        waiting = []
+        while self._next and self._next[0][0] <= now:
+            lane = heappop(self._next)[2]
+            due = lane.answer_due()
+            if due is not None:
+                waiting.append((due, next(self._number), lane))
+        for entry in waiting:
+            heappush(self._next, entry)
+        if not self._next:
+            self._set_alarm(None)
+        elif self._next[0][0] <= now:  # more than a batch was due: go on after reading
+            self._set_alarm(now)
+        else:
+            self._set_alarm(max(self._next[0][0], monotonic() + QUANTUM_S))
+
+    def abandon(self, calls: int) -> None:
+        """Count calls whose caller is `gone`, and forget them before they are due if many."""
+        self.stats.count_abandoned(calls)
+        self._dead += calls
+        if self._dead > 1000 + self.stats.in_flight():
+            self._dead = 0
+            for lane in self._lanes.values():
+                lane.drop_gone()

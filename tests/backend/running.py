@@ -1,0 +1,167 @@
+"""A backend started as a process on a free port, and raw sockets to talk to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "services" / "backend"
+PYTHON = Path(os.environ.get("BACKEND_PYTHON", ROOT / ".venvs" / "backend" / "bin" / "python"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer as it came."""
+
+    status: int
+    fields: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.received = b""
+
+    def send(self, data: bytes) -> None:
+        """Send it all."""
+        self.socket.sendall(data)
+
+    def _more(self) -> None:
+        data = self.socket.recv(65536)
+        if not data:
+            raise EOFError(self.received)
+        self.received += data
+
+    def answer(self, method: str = "GET") -> Answer:
+        """The next answer; EOFError where the backend hung up instead."""
+        while b"\r\n\r\n" not in self.received:
+            self._more()
+        head, _, self.received = self.received.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        length = 0 if method == "HEAD" else int(fields["content-length"])
+        while len(self.received) < length:
+            self._more()
+        body, self.received = self.received[:length], self.received[length:]
+        found = re.fullmatch(r"HTTP/1\.1 (\d{3}) .+", first)
+        assert found, first
+        return Answer(int(found[1]), fields, body)
+
+    def hung_up(self) -> bool:
+        """Whether nothing but the end of the connection comes next."""
+        return self.received == b"" and self.socket.recv(1) == b""
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.close()
+
+
+class Backend:
+    """A running backend."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+
+    def client(self) -> Client:
+        """A new connection."""
+        return Client(self.port)
+
+    def ask(self, request: bytes, method: str = "GET") -> Answer:
+        """The answer to one request on a connection of its own."""
+        with self.client() as client:
+            client.send(request)
+            return client.answer(method)
+
+    def get(self, path: str) -> Answer:
+        """The answer to a plain GET."""
+        return self.ask(get(path))
+
+    def stats(self) -> dict[str, float]:
+        """The counters."""
+        stats: dict[str, float] = self.get("/stats").json()
+        return stats
+
+    def until(self, met: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+        """The counters as soon as they are as wanted."""
+        deadline = time.monotonic() + 5
+        while not met(stats := self.stats()):
+            assert time.monotonic() < deadline, stats
+            time.sleep(0.01)
+        return stats
+
+    def rss_bytes(self) -> int:
+        """Resident memory of the process."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def get(path: str, *fields: str, method: str = "GET") -> bytes:
+    """A request as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: test", *fields, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def environment(port: int) -> dict[str, str]:
+    """What a backend is started with."""
+    path = f"{PYTHON.parent}:{os.environ['PATH']}"
+    env = {**os.environ, "HOST": "127.0.0.1", "PORT": str(port), "PATH": path}
+    return env | {"PYTHONPATH": str(FOLDER.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@contextmanager
+def running(log: Path, setup: str = "") -> Iterator[Backend]:
+    """Start a backend by its `serve`, or after Python statements that change its constants."""
+    port = free_port()
+    command = ["./serve"]
+    if setup:
+        command = [str(PYTHON), "-c", f"import app\n{setup}\nraise SystemExit(app.main())"]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(command, cwd=FOLDER, env=environment(port), stderr=stderr)
+    try:
+        backend = Backend(process, port, log)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                assert backend.get("/health").status == 200
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.02)
+        yield backend
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait(10)
+        assert log.read_text() == ""
+    finally:
+        process.kill()
+        process.wait()

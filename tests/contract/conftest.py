@@ -1,0 +1,173 @@
+"""What every test of the contract starts from: services, the backend, and a fake one."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import psutil
+import pytest
+
+from loadtests import catalog, environments
+from loadtests.process import ServiceProcess, free_port
+from tests.contract.client import ask, until
+from tests.contract.fake_backend import FakeBackend
+
+VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+
+
+class Service:
+    """A running service: where it is, how it ends, what it left."""
+
+    def __init__(self, process: ServiceProcess) -> None:
+        self._process = process
+        self.url = process.url
+
+    def info(self) -> dict[str, Any]:
+        """What `/info` says."""
+        answer: dict[str, Any] = ask(self.url, "/info").json()
+        return answer
+
+    def terminate(self) -> None:
+        """Send SIGTERM, as an operator does: to the process that `serve` became, and no other."""
+        os.kill(self._process.pid, signal.SIGTERM)
+
+    def exit_status(self, timeout_s: float) -> int | None:
+        """Wait for the end; None where it did not come within `timeout_s`."""
+        until(lambda: self._process.returncode is not None, timeout_s)
+        return self._process.returncode
+
+    def is_running(self) -> bool:
+        """Whether the process that `serve` became is still there."""
+        return self._process.returncode is None
+
+    def processes_left(self) -> list[int]:
+        """Those of its process group that are still there."""
+        return [process.pid for process in psutil.process_iter() if self._owns(process)]
+
+    def log(self) -> str:
+        """What it wrote to stdout and stderr."""
+        return self._process.log_tail(1_000_000)
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            is_zombie = process.status() == psutil.STATUS_ZOMBIE
+            return not is_zombie and os.getpgid(process.pid) == self._process.pid
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            return False
+
+
+Start = Callable[..., AbstractContextManager[Service]]
+
+
+class Backend:
+    """The artificial-delay backend."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def stats(self) -> dict[str, Any]:
+        """Its counters."""
+        answer: dict[str, Any] = ask(self.url, "/stats").json()
+        return answer
+
+    def reset(self) -> None:
+        """Start the counters anew once nothing is in flight any more."""
+        assert until(lambda: self.stats()["in_flight"] == 0)
+        assert ask(self.url, "/reset", "POST").status == 200
+
+    def reaches(self, in_flight: int) -> bool:
+        """Wait until so many calls are in flight; False where they never are."""
+        return until(lambda: self.stats()["in_flight"] >= in_flight)
+
+
+@pytest.fixture(scope="session")
+def start() -> Iterator[Start]:
+    """The one place that knows how a service is started: `with start(name, WORKERS="2") as s`.
+
+    With `ready=False` it need not come up, nor stay up. At the end it is killed.
+    """
+    environments.ensure([*catalog.names(), catalog.BACKEND])
+    @contextmanager
+    def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
+        settings = {"PORT": str(free_port()), **settings}
+        with ServiceProcess(name, settings) as process:
+            service = Service(process)
+            if ready:
+                process.wait_ready()
+            yield service
+            process.stop(grace_s=0)  # how it ends in peace is what test_shutdown.py is about
+
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in VARIABLES:  # of whoever runs the tests
+            patch.delenv(variable, raising=False)
+        yield run
+
+
+@pytest.fixture(scope="session", params=catalog.names())
+def name(request: pytest.FixtureRequest) -> str:
+    """Every service in turn: all tests of one run before the next one's."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def backend(start: Start) -> Iterator[Backend]:
+    """The real backend."""
+    with start(catalog.BACKEND) as running:
+        yield Backend(running.url)
+
+
+@pytest.fixture(scope="session")
+def service(start: Start, name: str, backend: Backend) -> Iterator[Service]:
+    """The service with its defaults and the real backend."""
+    with start(name, BACKEND_URL=backend.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def slots(service: Service) -> int:
+    """How many requests the service with its defaults can have waiting at once."""
+    number: int = service.info()["slots"]
+    return number
+
+
+@pytest.fixture(scope="session")
+def limited(start: Start, name: str, backend: Backend) -> Iterator[Service]:
+    """The service with room for five, and less patience than the line before them needs."""
+    settings = {"BACKEND_URL": backend.url, "CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "0.7"}
+    with start(name, **settings) as running:
+        yield running
+
+
+@contextmanager
+def without_traceback(service: Service) -> Iterator[None]:
+    """Assert that what happens inside leaves no traceback in the service's log."""
+    before = len(service.log())
+    yield
+    assert "Traceback" not in service.log()[before:]
+
+
+@pytest.fixture(scope="session")
+def _fake() -> Iterator[FakeBackend]:
+    with FakeBackend() as backend:
+        yield backend
+
+
+@pytest.fixture
+def fake(_fake: FakeBackend) -> Iterator[FakeBackend]:
+    """The backend of `doubtful`, well-behaved at first."""
+    _fake.forget()
+    yield _fake
+    _fake.refuse()  # what one test left open is not the next one's
+    _fake.listen()
+
+
+@pytest.fixture(scope="session")
+def doubtful(start: Start, name: str, _fake: FakeBackend) -> Iterator[Service]:
+    """The service in front of the fake backend, with half a second of patience."""
+    with start(name, BACKEND_URL=_fake.url, BACKEND_TIMEOUT_S="0.5") as running:
+        yield running

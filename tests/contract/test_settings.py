@@ -1,0 +1,131 @@
+"""The environment: what it sets, what it leaves to the defaults, what it may not say."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from loadtests.catalog import SERVICES
+from tests.contract.client import Answer, ask, check
+from tests.contract.conftest import Service, Start
+from tests.contract.folders import direct_names, pins
+
+KEYS = [
+    "service",
+    "workers",
+    "concurrency",
+    "slots",
+    "client_pool",
+    "backend_url",
+    "backend_timeout_s",
+    "versions",
+]
+
+
+def test_info(start: Start, name: str) -> None:
+    settings = {
+        "HOST": "127.0.0.1",
+        "BACKEND_URL": "http://localhost:9",
+        "WORKERS": "2",
+        "CONCURRENCY": "7",
+        "BACKEND_TIMEOUT_S": "2.5",
+    }
+    with start(name, **settings) as service:
+        info = checked_info(ask(service.url, "/info"), name)
+    assert (info["workers"], info["concurrency"]) == (2, 7)
+    assert (info["backend_url"], info["backend_timeout_s"]) == ("http://localhost:9", 2.5)
+    one_at_a_time = (2, 1)
+    assert (info["slots"], info["client_pool"]) in [(14, 7), one_at_a_time]
+
+
+def test_defaults(start: Start, name: str) -> None:
+    with start(name) as service:
+        info = checked_info(ask(service.url, "/info"), name)
+        only_on_localhost(service)
+    assert (info["workers"], info["concurrency"]) == (1, 1000)
+    assert (info["backend_url"], info["backend_timeout_s"]) == ("http://127.0.0.1:8000", 10.0)
+    one_at_a_time = (1, 1)
+    assert (info["slots"], info["client_pool"]) in [(1000, 1000), one_at_a_time]
+
+
+BAD_SETTINGS = [
+    ("WORKERS", "0"),
+    ("WORKERS", ""),
+    ("CONCURRENCY", "abc"),
+    ("BACKEND_URL", "ftp://x"),
+    ("BACKEND_TIMEOUT_S", "nan"),
+    ("PORT", "99999"),
+]
+PORT_TAKEN = "PORT taken"
+
+
+@dataclass(frozen=True)
+class End:
+    """How a service ended that could not start; the port it was to take."""
+
+    status: int | None
+    log: str
+    left: list[int]
+    port: str
+
+
+@pytest.fixture(scope="module")
+def ends(start: Start, name: str) -> dict[str, End]:
+    """A start with each of BAD_SETTINGS, and one on a port in use; all at once to save time."""
+    ends = {}
+    with ExitStack() as stack:
+        other = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        taken = str(other.getsockname()[1])
+        settings = {f"{variable}={value}": {variable: value} for variable, value in BAD_SETTINGS}
+        settings[PORT_TAKEN] = {"PORT": taken}
+        services = {
+            label: stack.enter_context(start(name, ready=False, **wrong))
+            for label, wrong in settings.items()
+        }
+        for label, service in services.items():
+            status = service.exit_status(20)
+            ends[label] = End(status, service.log(), service.processes_left(), taken)
+    return ends
+
+
+@pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS)
+def test_bad_setting(ends: dict[str, End], variable: str, value: str) -> None:
+    end = ends[f"{variable}={value}"]
+    assert end.status not in (0, None)
+    assert end.left == []
+    assert variable in end.log
+    assert len(end.log.splitlines()) == 1
+
+
+def test_port_taken(ends: dict[str, End]) -> None:
+    end = ends[PORT_TAKEN]
+    assert end.status not in (0, None)
+    assert end.left == []
+    assert end.port in end.log
+    assert "Traceback" not in end.log
+
+
+def checked_info(answer: Answer, name: str) -> dict[str, object]:
+    """The answer, once what does not depend on the settings is checked."""
+    check(answer, 200, answer.body)
+    pairs = json.loads(answer.body, object_pairs_hook=list)
+    assert [key for key, _ in pairs] == KEYS
+    info: dict[str, object] = answer.json()
+    assert info["service"] == name
+    folder = SERVICES / name
+    installed = pins((folder / "requirements.txt").read_text())
+    versions = dict(info["versions"])  # type: ignore[call-overload]
+    assert versions.pop("python").startswith("3.")
+    names = direct_names((folder / "requirements.in").read_text())
+    assert versions == {written: installed[canonical] for written, canonical in names.items()}
+    return info
+
+
+def only_on_localhost(service: Service) -> None:
+    port = int(service.url.rpartition(":")[2])
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=1).close()

@@ -1,0 +1,100 @@
+"""SIGTERM: what is in flight is finished, nothing is lost, nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from loadtests.process import is_free
+from tests.contract.client import Closed, Connection, ask, check, echo, gather, identified, until
+from tests.contract.conftest import Backend, Service, Start
+
+MANY = 20
+DRAIN_S = 30.0
+PROMPTLY_S = 20.0  # no longer than a server may keep an idle connection
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"CONCURRENCY": "5"}, {"WORKERS": "2"}],
+    ids=["all in flight", "some in line", "two workers"],
+)
+def test_under_load(start: Start, name: str, backend: Backend, settings: dict[str, str]) -> None:
+    """Every request that had arrived gets its answer, from the first to the last in line."""
+    backend.reset()
+    with start(name, BACKEND_URL=backend.url, **settings) as service:
+        slots = service.info()["slots"]
+        delay = "1" if slots >= MANY else "0.3" if slots > 2 else "0.1"
+        with opened(service, MANY) as connections:
+            for number, connection in enumerate(connections):
+                connection.send(f"/?delay={delay}", headers=identified(f"load-{number}"))
+            assert backend.reaches(min(MANY, slots) if "WORKERS" not in settings else 1)
+            service.terminate()
+            for number, answer in enumerate(gather(connections)):
+                check(answer, 200, echo(delay, f"load-{number}"))
+        ended_well(service, DRAIN_S)
+
+
+def test_nobody_new_is_let_in(start: Start, name: str, backend: Backend) -> None:
+    backend.reset()
+    with start(name, BACKEND_URL=backend.url) as service, opened(service, 2) as (busy, idle):
+        slots = service.info()["slots"]
+        busy.send("/?delay=3", headers=identified("busy"))
+        assert backend.reaches(1)
+        service.terminate()
+        began = time.monotonic()
+        assert until(lambda: not is_let_in(service), DRAIN_S)
+        turned_away_s = time.monotonic() - began
+        # On an open connection: an answer, a 503 or the end of the connection.
+        with contextlib.suppress(Closed):
+            answer = idle.ask("/health")
+            assert answer.status in (200, 503)
+            assert answer.header("Content-Type") == "application/json"
+        check(busy.receive(), 200, echo("3", "busy"))
+        if slots > 1:  # else the signal has to wait as everything does
+            assert turned_away_s < 3
+        ended_well(service, DRAIN_S)
+
+
+def test_idle(start: Start, name: str, backend: Backend) -> None:
+    """Idle connections, of clients and to the backend, hold nothing up."""
+    with start(name, BACKEND_URL=backend.url) as service, opened(service, 5) as connections:
+        for connection in connections:
+            check(connection.ask("/?delay=0"), 200, echo("0"))
+        service.terminate()
+        ended_well(service, PROMPTLY_S)
+        assert all(connection.is_closed() for connection in connections)
+
+
+def test_unused(start: Start, name: str) -> None:
+    with start(name) as service:
+        service.terminate()
+        ended_well(service, PROMPTLY_S)
+
+
+@contextlib.contextmanager
+def opened(service: Service, count: int) -> Iterator[Sequence[Connection]]:
+    """Connections that the service has accepted, as their first answer shows."""
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(Connection(service.url)) for _ in range(count)]
+        for connection in connections:
+            assert connection.ask("/health").status == 200
+        yield connections
+
+
+def is_let_in(service: Service) -> bool:
+    """Whether a request on a new connection is served: not refused, dropped, ignored or a 503."""
+    try:
+        return ask(service.url, "/health", timeout_s=0.5).status != 503
+    except (OSError, Closed):
+        return False
+
+
+def ended_well(service: Service, within_s: float) -> None:
+    assert service.exit_status(within_s) == 0, service.log()
+    assert service.processes_left() == []
+    assert is_free(int(service.url.rpartition(":")[2]))
+    assert "Traceback" not in service.log()

@@ -1,0 +1,87 @@
+"""Reading a report back, for the tests that compare it with its `run.json`."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from loadtests import record, report, tables
+from loadtests.record import Run, Spread
+
+
+class Page(HTMLParser):
+    """The tables of a page by caption, its visible text, and every attribute by name."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "use", "path"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.attributes: list[tuple[str, str, str]] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self._caption = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "caption":
+            self._caption = ""
+        if tag == "tr" and "tbody" in self.open:
+            self.tables.setdefault(self._caption, []).append([])
+        if tag in ("td", "th") and "tbody" in self.open:
+            self.tables[self._caption][-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "style":
+            return
+        self.text += data
+        if self.open and self.open[-1] == "caption":
+            self._caption += data
+        elif "tbody" in self.open and ("td" in self.open or "th" in self.open):
+            separator = " " if self.open[-1] == "small" else ""
+            self.tables[self._caption][-1][-1] += separator + data
+
+
+def build(run: Run, folder: Path) -> Path:
+    """Save a run in `folder` and write its report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record.save(run, folder / "run.json")
+    report.write(folder)
+    return folder
+
+
+def page(run: Run, folder: Path) -> Page:
+    return Page((build(run, folder) / "report.html").read_text())
+
+
+def close(text: str, value: float | None, scale: float = 1) -> bool:
+    """Whether a printed figure is this value, to three significant digits."""
+    if value is None:
+        return text == "–"
+    return float(text.replace(",", "")) == pytest.approx(value * scale, rel=0.0051)
+
+
+def shows(cell: str, spread: Spread | None, scale: float = 1) -> bool:
+    """Whether a cell shows median, lowest and highest round."""
+    median, _, ends = cell.replace(tables.LOWER_BOUND, "").partition(" ")
+    if spread is None:
+        return cell == "–"
+    low, _, high = (ends or f"{median}–{median}").partition("–")
+    found = zip((median, low, high), (spread.median, spread.min, spread.max), strict=True)
+    return all(close(text, value, scale) for text, value in found)

@@ -1,0 +1,72 @@
+"""The charts show every service, and show what cannot be believed as such."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import runs
+from pages import build
+
+from loadtests import charts, facts, record
+from loadtests.style import looks
+
+
+def hollow(svg: str) -> int:
+    """Markers of measured points that are filled with paper."""
+    return len(re.findall(r"<use [^>]*fill: #ffffff", svg))
+
+
+def test_points_without_a_valid_round_are_hollow() -> None:
+    for chart in charts.draw(runs.made_up()):
+        assert hollow(chart.svg) == 0
+    drawn = {chart.name: chart.svg for chart in charts.draw(runs.troubled())}
+    # One point in the panels; beside lines also the sign of the failed service in the legend.
+    assert hollow(drawn.pop("efficiency")) == 1
+    assert {hollow(svg) for svg in drawn.values()} == {2}
+
+
+def test_failed_service_stands_in_every_legend() -> None:
+    drawn = charts.draw(runs.troubled())
+    assert [chart.name for chart in drawn] == ["efficiency", "requests", "p99", "cpu", "memory"]
+    assert all("gone (failed)" in chart.svg for chart in drawn)
+
+
+def test_service_that_failed_at_some_users_says_where() -> None:
+    run = runs.made_up({"sanic": (0.15, 1000)}, users=(10, 200))
+    run.add(runs.failed("sanic", 1000, 1))
+    (chart,) = (chart for chart in charts.draw(run) if chart.name == "requests")
+    assert "sanic (failed at 1,000)" in chart.svg
+
+
+def test_one_user_level_is_drawn_as_bars_with_values(tmp_path: Path) -> None:
+    run = runs.made_up(users=(200,), delay_s=2.0, profile="http-load")
+    run.add(runs.failed("gone", 200, 1))
+    run.points[-1].delay_s = 2.0
+    run.summary = record.summarise(run.points)
+    build(run, tmp_path)
+    (chart,) = (chart for chart in charts.draw(run) if chart.name == "requests")
+    texts = ["".join(node.itertext()) for node in ElementTree.fromstring(chart.svg).iter()]
+    for row in run.summary:
+        assert (facts.number(row.rps.median) if row.rps else "failed") in texts
+        assert row.service in texts
+
+
+def test_twenty_services_look_different() -> None:
+    services = {f"service-{n:02}": (0.1 + n / 50, 1000) for n in range(20)}
+    run = runs.made_up(services, rounds=1)
+    (chart,) = (chart for chart in charts.draw(run) if chart.name == "requests")
+    assert all(name in chart.svg for name in services)
+    assert len(set(looks(list(services)).values())) == 20
+
+
+def test_several_delays_get_a_chart_each() -> None:
+    run = runs.made_up(users=(10, 200))
+    for point in runs.made_up(users=(10, 200), delay_s=2.0).points:
+        point.scenario += "-2s"
+        run.points.append(point)
+    run.summary = record.summarise(run.points)
+    names = [chart.name for chart in charts.draw(run)]
+    assert names[:2] == ["efficiency-0.1s", "efficiency-2s"]
+    assert len(names) == len(set(names)) == 2 * len(charts.MEASURES)

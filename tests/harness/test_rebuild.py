@@ -1,0 +1,119 @@
+"""`make report`: everything again from the `run.json` files, and nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import runs
+
+from loadtests import record, report
+
+
+def results(tmp_path: Path) -> tuple[Path, Path]:
+    """Three runs without their reports, and a README with markers."""
+    folder = tmp_path / "results"
+    standard = runs.troubled(users=(10, 200, 1000), rounds=2)
+    newer = runs.made_up(users=(10,), rounds=1, started_at="2026-11-22T08:00:00Z", finished_at=None)
+    quick = runs.made_up(users=(10,), rounds=1, profile="quick", started_at="2026-11-21T08:00:00Z")
+    named = {
+        "2026-11-20T1405Z-a-standard": standard,
+        "2026-11-22T0800Z-a-standard": newer,
+        "2026-11-21T0800Z-a-quick": quick,
+    }
+    for name, run in named.items():
+        (folder / name).mkdir(parents=True)
+        record.save(run, folder / name / "run.json")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Title\n\nbefore\n\n{report.BEGIN}\nold\n{report.END}\n\nafter\n")
+    return folder, readme
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_rebuilding_changes_no_byte(tmp_path: Path) -> None:
+    folder, readme = results(tmp_path)
+    rebuilt = report.rebuild(folder, readme)
+    assert [path.name[:10] for path in rebuilt] == ["2026-11-22", "2026-11-21", "2026-11-20"]
+    once = contents(tmp_path)
+    assert len([path for path in once if path.name == "report.html"]) == 3
+    for path in once:
+        if path.suffix in (".svg", ".html") or path.name == "report.md":
+            path.unlink()
+    # Another process, so that nothing survives in memory and hashes have another seed.
+    command = [sys.executable, "-m", "loadtests.report", str(folder), "--readme", str(readme)]
+    subprocess.run(command, check=True, cwd=report.ROOT, capture_output=True)
+    assert contents(tmp_path) == once
+
+
+def test_index_lists_the_newest_first(tmp_path: Path) -> None:
+    folder, readme = results(tmp_path)
+    report.rebuild(folder, None)
+    lines = [
+        line for line in (folder / "README.md").read_text().splitlines() if "/report.md" in line
+    ]
+    assert [re.findall(r"\((.*)/report\.md\)", line)[0] for line in lines] == [
+        "2026-11-22T0800Z-a-standard", "2026-11-21T0800Z-a-quick", "2026-11-20T1405Z-a-standard",
+    ]  # fmt: skip
+    assert "5 of 5 points valid, interrupted" in lines[0]
+    assert "27 of 36 points valid" in lines[2]
+    for told in ("2026-11-20 14:05 UTC", "amd-epyc-2c", "standard", "local", "1f0c3a9d2b7e"):
+        assert told in lines[2]
+    assert "old" in readme.read_text()
+
+
+def test_readme_shows_the_newest_finished_standard_run(tmp_path: Path) -> None:
+    folder, readme = results(tmp_path)
+    report.rebuild(folder, readme)
+    text = readme.read_text()
+    assert text.startswith(f"# Title\n\nbefore\n\n{report.BEGIN}\n")
+    assert text.endswith(f"{report.END}\n\nafter\n")
+    assert "old" not in text
+    assert "gone (failed)" in text
+    links = set(re.findall(r"\]\((.*?)\)", text))
+    assert links == {
+        f"results/2026-11-20T1405Z-a-standard/{n}" for n in ("requests.svg", "report.md")
+    }
+    assert all((tmp_path / link).is_file() for link in links)
+
+
+def test_readme_without_a_standard_run_says_so(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{report.BEGIN}\n{report.END}\n")
+    (tmp_path / "results").mkdir()
+    report.rebuild(tmp_path / "results", readme)
+    assert "no standard run yet" in readme.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no markers", report.BEGIN, f"{report.END} {report.BEGIN}", f"{report.BEGIN * 2}{report.END}"],
+)
+def test_readme_without_the_markers_is_left_alone(tmp_path: Path, text: str) -> None:
+    folder, readme = results(tmp_path)
+    readme.write_text(text)
+    with pytest.raises(report.ReportError, match=r"README\.md: .*begin.*end.* must be there"):
+        report.rebuild(folder, readme)
+    assert readme.read_text() == text
+    assert (folder / "README.md").exists()
+
+
+def test_unreadable_runs_are_named_and_the_others_rebuilt(tmp_path: Path) -> None:
+    folder, readme = results(tmp_path)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "run.json").write_text('{"schema": 1}')
+    (folder / "hollow").mkdir()
+    command = [sys.executable, "-m", "loadtests.report", str(folder), "--readme", str(readme)]
+    done = subprocess.run(command, cwd=report.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert str(folder / "broken" / "run.json") in lines[0]
+    assert str(folder / "hollow" / "run.json") in lines[1]
+    assert len(list(folder.glob("*/report.html"))) == 3
+    assert "gone (failed)" in readme.read_text()
