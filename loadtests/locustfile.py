@@ -8,33 +8,35 @@ that `--service`, and the web UI's form, offer.
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from loadtests.users import DelayUser, valid_delay
+# Locust puts the folder of this file on the path, and our package is above it.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from loadtests.users import DelayUser, valid_delay  # noqa: E402
 
 TARGETS = dict(target.split("=", 1) for target in os.environ.get("TARGETS", "").split())
 
 
-class BenchUser(DelayUser):
-    """Asks the chosen service to wait for the backend, again and again."""
-
-
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
-    """The form's own fields."""
+    """Our own fields of the command line and of the form."""
     if TARGETS:
-        parser.add_argument("--service", choices=list(TARGETS), default=next(iter(TARGETS)))
-    parser.add_argument("--delay", type=str, default="0.1", help="seconds the backend takes")
+        names = list(TARGETS)
+        parser.add_argument("--service", choices=names, default=names[0], help="what to load")
+    parser.add_argument("--delay", type=valid_delay, default="0.1", help="of the backend, seconds")
 
 
 @events.test_start.add_listener
 def choose_target(environment: Environment, **_: Any) -> None:
     """Take over what the command line or the form says, in every process."""
     options = environment.parsed_options
-    BenchUser.delay = valid_delay(options.delay)
+    DelayUser.delay = options.delay
     if TARGETS:
-        environment.host = BenchUser.host = TARGETS[options.service]
+        environment.host = DelayUser.host = TARGETS[options.service]

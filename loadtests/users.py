@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import time
+from argparse import ArgumentTypeError
 from itertools import count
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import gevent
 import gevent.socket
@@ -24,6 +25,7 @@ locust.stats.bucket_response_time = lambda response_time_ms: round(response_time
 
 _status_line = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]").match
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.I).search
+_chunked = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.I).search
 _close = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
 
 GOLDEN_RATIO = 0.6180339887498949
@@ -68,9 +70,11 @@ class Connection:
                 data += self._more(connection, data)
             status, length, keep_alive = self._head(data[: end + 2])
             body = data[end + 4 :]
+            if length < 0:
+                body = self._chunks(connection, body)
             while len(body) < length:
                 body += self._more(connection, data)
-            if len(body) > length:
+            if len(body) > length >= 0:
                 raise RequestFailed("wrong body", "longer than its Content-Length")
             if not keep_alive:
                 self.close()
@@ -105,14 +109,31 @@ class Connection:
             raise RequestFailed("reset", f"closed after {'a part' if sofar else 'none'} of the answer")
         return data
 
+    def _chunks(self, connection: gevent.socket.socket, data: bytes) -> bytes:
+        """The body of a chunked answer, of which `data` has come so far."""
+        body = b""
+        while True:
+            while (end := data.find(b"\r\n")) < 0:
+                data += self._more(connection, data)
+            try:
+                size = int(data[:end].partition(b";")[0], 16)
+            except ValueError:
+                raise RequestFailed("wrong body", "not the chunks it announced") from None
+            while len(data) < end + 2 + size + 2:
+                data += self._more(connection, data)
+            if not size:  # trailers are not read: nobody here sends any
+                return body
+            body += data[end + 2 : end + 2 + size]
+            data = data[end + 2 + size + 2 :]
+
     def _head(self, head: bytes) -> tuple[int, int, bool]:
-        """Status, Content-Length and whether the connection stays open."""
+        """Status, Content-Length (-1: chunked) and whether the connection stays open."""
         known = self._heads.get(head)
         if known is None:
             status, length = _status_line(head), _content_length(head)
-            if not status or not length:
+            if not status or not (length or _chunked(head)):
                 raise RequestFailed("bad status", f"not an answer we can read: {head[:80]!r}")
-            known = int(status[1]), int(length[1]), not _close(head)
+            known = int(status[1]), int(length[1]) if length else -1, not _close(head)
             if len(self._heads) > 1000:  # the Date header makes new ones all the time
                 self._heads.clear()
             self._heads[head] = known
@@ -197,19 +218,22 @@ class DelayUser(RawHttpUser):
     delay = "0.1"
 
     def on_start(self) -> None:
-        self.spread_s = float(self.delay)
+        try:
+            self.spread_s = float(valid_delay(self.delay))
+        except ArgumentTypeError:
+            self.spread_s = 0.0  # from the web UI's form: the service says what is wrong with it
         self.begin = b'{"delay":%s,"id":"' % self.delay.encode()
         super().on_start()
 
     def path(self) -> bytes:
-        return b"/?delay=" + self.delay.encode()
+        return b"/?delay=" + quote(self.delay).encode()
 
     def is_right(self, body: bytes, request_id: bytes) -> bool:
         return body == b'%s%s"}' % (self.begin, request_id)
 
 
 def valid_delay(text: str) -> str:
-    """`text` as the contract wants it: 0 to 60 with at most six decimals; ValueError otherwise."""
+    """`text` if the contract allows it, 0 to 60 with at most six decimals; ArgumentTypeError otherwise."""
     if not re.fullmatch(r"(0|[1-9][0-9]?)(\.[0-9]{1,6})?", text) or float(text) > 60:
-        raise ValueError(f"delay must be a number of seconds from 0 to 60, such as 0.1, not {text!r}")
+        raise ArgumentTypeError(f"must be a number of seconds from 0 to 60, such as 0.1, not {text!r}")
     return text
