@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from loadtests import bench, catalog, commands, profiles, runtime
 from loadtests.catalog import ROOT
 from loadtests.environments import InstallError
+from services import contract
 
 USAGE_ERRORS = (
     catalog.UnknownService,
@@ -21,7 +23,7 @@ USAGE_ERRORS = (
 
 
 def main() -> int:
-    """Run one command; 2 and one line on stderr for what cannot be run as asked."""
+    """Run one command; 2 and a message on stderr for what cannot be run as asked."""
     parser = argparse.ArgumentParser(prog="loadtests")
     verbs = parser.add_subparsers(dest="verb", required=True)
     bench_verb = verbs.add_parser("bench", help="compare the services")
@@ -54,21 +56,44 @@ def main() -> int:
     except USAGE_ERRORS as error:
         print(error, file=sys.stderr)
         return 2
+    except runtime.ServiceFailed as error:  # the backend: a service's is a failed point
+        print(f"{error}\n{error.log_tail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def run_bench(given: argparse.Namespace) -> int:
     """`make bench`: check what was asked for before anything is started."""
     profile = profiles.load(given.profile)
     services = catalog.select(given.services)
+    check_writable(given.results)
     chosen = runtime.choose(given.runtime, services, service_settings())
     print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
     return bench.run(profile, services, chosen, given.results)
 
 
+def check_writable(results: Path) -> None:
+    """UsageError unless files can be made in `results`, which is made where it is missing."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=results).close()
+    except OSError as error:
+        raise commands.UsageError(f"RESULTS={results}: {error.strerror}") from error
+
+
 def service_settings() -> dict[str, str]:
-    """The settings every service gets, from the environment or as CONTRACT.md has them."""
+    """The settings every service gets, from the environment or as CONTRACT.md has them.
+
+    UsageError where one is not what CONTRACT.md allows.
+    """
     defaults = {"WORKERS": "1", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
-    return {name: os.environ.get(name) or default for name, default in defaults.items()}
+    settings = {name: os.environ.get(name) or default for name, default in defaults.items()}
+    try:
+        contract.settings(settings)
+    except SystemExit as error:
+        raise commands.UsageError(str(error)) from error
+    return settings
 
 
 if __name__ == "__main__":

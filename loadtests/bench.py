@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from loadtests import machine, record, report
+from loadtests import machine, process, record, report
 from loadtests.catalog import Service
 from loadtests.profiles import Profile
 from loadtests.progress import Progress
@@ -33,7 +33,7 @@ def run(profile: Profile, services: list[Service], runtime: Runtime, results: Pa
     0: every point is valid. 1: one failed or is invalid. 130: interrupted; the
     points that were finished are kept and reported.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process.end_as_on_ctrl_c()
     seed = random.SystemRandom().randrange(10_000)
     result = Run(
         profile=profile.name,
@@ -47,8 +47,7 @@ def run(profile: Profile, services: list[Service], runtime: Runtime, results: Pa
         machine=machine.describe(),
         services={service.name: {**service.description(), "info": None} for service in services},
     )
-    stamp = result.started_at.replace(":", "")
-    folder = results / f"{stamp}-{result.machine['name']}-{profile.name}"
+    folder: Path | None = None
     progress = Progress(total=profile.rounds * len(services) * len(profile.users))
     interrupted = False
     try:
@@ -56,12 +55,12 @@ def run(profile: Profile, services: list[Service], runtime: Runtime, results: Pa
             for service, round_number in _turns(services, profile.rounds, seed):
                 for point in measure(service, round_number, profile, runtime, result):
                     result.add(point)
-                    folder.mkdir(parents=True, exist_ok=True)
+                    folder = folder or _new_folder(results, result)
                     record.save(result, folder / "run.json")
                     progress.show(point)
     except KeyboardInterrupt:
         interrupted = True
-    if not result.points:
+    if folder is None:
         print("interrupted before the first point: nothing to report")
         return 130
     if not interrupted:
@@ -100,6 +99,12 @@ def measure(
                 left.remove(measured.users)
                 yield measured
     except ServiceFailed as error:
+        if not left:  # measured in full, but something of it is still there
+            last = result.points[-1]
+            last.valid = False
+            last.invalid_because.append(str(error))
+            result.summary = record.summarise(result.points)
+            print(f"    INVALID: {error}", flush=True)
         for users in left:
             failed = point(users)
             failed.valid = False
@@ -131,6 +136,8 @@ def windows(
         for line in generator.stdout:
             event = json.loads(line)
             if event["event"] == "ready":
+                if event["info"]["service"] != name:
+                    raise ServiceFailed(f"{name}: /info is that of {event['info']['service']!r}")
                 result.services[name]["info"] = event["info"]
             elif event["event"] == "broken":
                 raise ServiceFailed(f"{name}: {event['reason']}", running.log_tail())
@@ -180,6 +187,17 @@ def _turns(services: list[Service], rounds: int, seed: int) -> Iterator[tuple[Se
     for round_number in range(1, rounds + 1):
         for service in shuffle(services, len(services)):
             yield service, round_number
+
+
+def _new_folder(results: Path, result: Run) -> Path:
+    """Make the folder of this run, and of no other that started in the same second."""
+    stamp = result.started_at.replace(":", "")
+    name = f"{stamp}-{result.machine['name']}-{result.profile}"
+    for suffix in chain([""], (f"-{number}" for number in count(2))):
+        with suppress(FileExistsError):
+            (results / (name + suffix)).mkdir(parents=True)
+            return results / (name + suffix)
+    raise AssertionError("numbers do not end")
 
 
 def _now() -> str:

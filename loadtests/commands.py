@@ -12,7 +12,7 @@ from pathlib import Path
 from loadtests import catalog, compose, environments, report
 from loadtests.catalog import BACKEND, ROOT, SERVICES
 from loadtests.local import HOST, LocalRuntime
-from loadtests.process import is_free
+from loadtests.process import end_as_on_ctrl_c, is_free
 from loadtests.runtime import ServiceFailed, choose
 
 UI_PORT = 8089
@@ -29,7 +29,7 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
         raise UsageError(f"which service? make serve SERVICE=…, one of: {', '.join(catalog.names())}")
     service = catalog.load(name)
     number = free_port_given("PORT", port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_on_ctrl_c()
     try:
         with (
             LocalRuntime("make serve", [name], settings) as runtime,
@@ -53,7 +53,7 @@ def ui(wanted: str, runtime_name: str, settings: dict[str, str]) -> int:
     print(f"runtime: {runtime.name} ({runtime.because})", flush=True)
     if not isinstance(runtime, LocalRuntime):
         return compose.up_ui(services, settings)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_on_ctrl_c()
     try:
         with runtime, ExitStack() as stack:
             targets = {

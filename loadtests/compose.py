@@ -1,3 +1,234 @@
-def why_not(): return "x"
-def up_ui(*a): ...
-ComposeRuntime=None
+"""The runtime with Docker: the containers of compose.yaml, one service at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from loadtests.catalog import BACKEND, ROOT, Service
+from loadtests.engine import Engine, EngineError, docker, kill_session
+from loadtests.environments import InstallError
+from loadtests.process import LOG_TAIL_BYTES, READY_S, fetch
+from loadtests.runtime import ServiceFailed, Usage
+
+PORT = 8080  # of every service in its container
+UI = "http://127.0.0.1:8089"
+BUILD_S = 1800.0
+
+# Runs inside the container: nothing of it can be reached from here.
+WAIT_READY = f"""
+import http.client, time
+while True:
+    try:
+        server = http.client.HTTPConnection("127.0.0.1", {PORT}, timeout=1)
+        server.request("GET", "/health")
+        if server.getresponse().status == 200:
+            break
+    except (OSError, http.client.HTTPException):
+        time.sleep(0.02)
+"""
+
+
+def why_not() -> str | None:
+    """Why Compose cannot be used here, in a few words; None where it can."""
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    try:
+        Engine()
+        missing, _ = docker("compose", "version", timeout_s=10)
+    except EngineError as error:
+        return str(error)
+    return "docker has no Compose v2" if missing else None
+
+
+class ComposeRuntime:
+    """Containers of a project of its own, the service on one core and the load on another."""
+
+    name = "compose"
+    backend_url = f"http://{BACKEND}:{PORT}"
+
+    def __init__(self, because: str, services: list[str], settings: dict[str, str]) -> None:
+        self.because = because
+        self.services = services
+        self.engine = Engine()
+        self.pinned = self.engine.cores > 1
+        self.load_cpus = [1] if self.pinned else []
+        self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
+        self.environment = {
+            **os.environ,
+            **settings,
+            "SERVICE_CPUSET": "0" if self.pinned else "",
+            "LOAD_CPUSET": "1" if self.pinned else "",
+            "HEALTH_INTERVAL": "24h",  # none while we measure
+            "TARGETS": " ".join(f"{name}=http://{name}:{PORT}" for name in services),
+        }
+
+    def __enter__(self) -> ComposeRuntime:
+        try:
+            self._build()
+            self.up(BACKEND)
+            self.wait_ready(BACKEND)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.remove_project(self.project)
+
+    @contextmanager
+    def service(self, service: Service) -> Iterator[ComposeService]:
+        """Start the container of `service`, wait until it is ready; remove it at the end."""
+        self.up(service.name)
+        container = self.container(service.name)
+        try:
+            self.wait_ready(service.name)
+            yield ComposeService(service.name, container, self.engine)
+            self.engine.ask("POST", f"/containers/{container}/stop", t=2)
+        finally:
+            self.engine.remove(container)
+
+    def generator(self, plan: str) -> subprocess.Popen[str]:
+        """Start the generator in Locust's container, on the load's core."""
+        return _Generator(self, plan)
+
+    def up(self, *names: str) -> None:
+        """Start containers of compose.yaml; ServiceFailed with Compose's words."""
+        status, output = self._compose("up", "--detach", "--no-deps", "--no-build", *names)
+        if status:
+            raise ServiceFailed(f"{', '.join(names)} could not be started", output[-LOG_TAIL_BYTES:])
+
+    def container(self, name: str) -> str:
+        """The id of the container of `name`; ServiceFailed if there is none."""
+        found = self.engine.found("containers", self.project, name)
+        if not found:
+            raise ServiceFailed(f"there is no container of {name}")
+        return found[0]
+
+    def wait_ready(self, name: str, timeout_s: float = READY_S) -> None:
+        """Wait until `/health` says 200; ServiceFailed after `timeout_s` or if it exits."""
+        container = self.container(name)
+        try:
+            status, _ = docker("exec", container, "python", "-c", WAIT_READY, timeout_s=timeout_s)
+        except EngineError:
+            message = f"{name} was not ready within {timeout_s:g} s"
+            raise ServiceFailed(message, log_tail(container)) from None
+        if status:
+            exited = _ended(self.engine, container)
+            raise ServiceFailed(f"{name} {exited} before it was ready", log_tail(container))
+
+    def command(self, *arguments: str) -> list[str]:
+        """Arguments of `docker` for this project."""
+        return ["compose", "--project-name", self.project, "--file", str(ROOT / "compose.yaml"), *arguments]
+
+    def _compose(self, *arguments: str, timeout_s: float = 60) -> tuple[int, str]:
+        return docker(*self.command(*arguments), environment=self.environment, timeout_s=timeout_s)
+
+    def _build(self) -> None:
+        print("building the images that have changed", flush=True)
+        status, output = self._compose(
+            "--progress", "plain", "build", BACKEND, *self.services, "locust", timeout_s=BUILD_S
+        )
+        if status:
+            raise InstallError(f"the images could not be built:\n{output[-LOG_TAIL_BYTES:]}")
+
+
+class ComposeService:
+    """A service in its container."""
+
+    def __init__(self, name: str, container: str, engine: Engine) -> None:
+        self.name = name
+        self.container = container
+        self.url = f"http://{name}:{PORT}"  # as Locust's container sees it
+        self._engine = engine
+
+    def log_tail(self) -> str:
+        """The end of what it wrote."""
+        return log_tail(self.container)
+
+    def usage(self) -> Usage:
+        """CPU and memory of the container's cgroup; ServiceFailed if it has ended."""
+        with contextlib.suppress(EngineError):
+            used = self._engine.usage(self.container)
+            # Asked afterwards: a container that ends in between reports zeros.
+            if self._engine.state(self.container).get("Running"):
+                return used
+        message = f"{self.name} {_ended(self._engine, self.container)} in mid-run"
+        raise ServiceFailed(message, self.log_tail())
+
+
+class _Generator(subprocess.Popen[str]):
+    """`docker compose run`, whose end by `kill` is its container's end too."""
+
+    def __init__(self, runtime: ComposeRuntime, plan: str) -> None:
+        self._engine = runtime.engine
+        self._container = f"{runtime.project}-generator-{secrets.token_hex(3)}"
+        run = ("run", "--rm", "--no-TTY", "--no-deps", "--name", self._container)
+        super().__init__(
+            ["docker", *runtime.command(*run, "locust", "python", "-m", "loadtests.generator", plan)],
+            env=runtime.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """Kill the command and remove the container; both may be gone already."""
+        kill_session(self.pid)
+        self._engine.remove(self._container)
+
+
+def up_ui(services: list[Service], settings: dict[str, str]) -> int:
+    """Backend, services and Locust's web UI in containers until Ctrl-C; the exit status."""
+    names = [service.name for service in services]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with ComposeRuntime("make ui", names, settings) as runtime:
+            runtime.up(*names, "locust", "locust-worker")
+            for name in names:
+                runtime.wait_ready(name)
+            locust = runtime.container("locust")
+            _wait_for_ui(runtime.engine, locust)
+            print(f"Locust's web UI: {UI}   Ctrl-C takes everything down", flush=True)
+            runtime.engine.ask("POST", f"/containers/{locust}/wait", timeout_s=None)
+            raise ServiceFailed(f"Locust {_ended(runtime.engine, locust)}", log_tail(locust))
+    except ServiceFailed as error:
+        print(f"{error}\n{error.log_tail}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped")
+    return 0
+
+
+def _wait_for_ui(engine: Engine, locust: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and engine.state(locust).get("Running"):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if fetch(UI, timeout_s=2)[0] == 200:
+                return
+        time.sleep(0.05)
+    raise ServiceFailed("Locust's web UI did not come up", log_tail(locust))
+
+
+def log_tail(container: str) -> str:
+    """The end of what a container wrote to stdout and stderr."""
+    return docker("logs", "--tail", "100", container)[1][-LOG_TAIL_BYTES:]
+
+
+def _ended(engine: Engine, container: str) -> str:
+    state = engine.state(container)
+    if not state or state["Running"]:
+        return "has gone" if not state else "failed"
+    killed = ", out of memory" if state["OOMKilled"] else ""
+    return f"exited with {state['ExitCode']}{killed}"

@@ -69,7 +69,8 @@ def _lock(name: str) -> str:
         lock = (SERVICES / name / "requirements.txt").read_bytes()
     except OSError as error:
         raise InstallError(f"services/{name}: no lock, run `make lock` ({error})") from error
-    return f"{platform.python_version()} {sys.prefix} {hashlib.sha256(lock).hexdigest()}\n"
+    # Not sys.prefix: `make bench` and `make test` run in environments of their own on that Python.
+    return f"{platform.python_version()} {sys.base_prefix} {hashlib.sha256(lock).hexdigest()}\n"
 
 
 def _built_from(name: str) -> str | None:

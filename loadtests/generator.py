@@ -24,8 +24,12 @@ import psutil
 from locust.env import Environment
 from locust.runners import LocalRunner
 
-from loadtests.users import Connection, DelayUser, RawHttpUser, RequestFailed
+from loadtests.connection import Connection, RequestFailed
+from loadtests.users import DelayUser, RawHttpUser
 
+# What /info must hold, and those of it from which the ceiling is worked out.
+LIMITS = ("workers", "slots", "client_pool")
+INFO = {*LIMITS, "service", "concurrency", "backend_url", "backend_timeout_s", "versions"}
 PERCENTILES = {"p50_ms": 0.50, "p90_ms": 0.90, "p99_ms": 0.99}
 
 
@@ -58,8 +62,14 @@ def check_service(host: str) -> dict[str, Any]:
     status, body = service.exchange(request % b"/?delay=0.01")
     if (status, body) != (200, b'{"delay":0.01,"id":"check"}'):
         raise ValueError(f"GET /?delay=0.01 was answered with {status} {body[:200]!r}")
-    info: dict[str, Any] = json.loads(service.exchange(request % b"/info")[1])
+    status, body = service.exchange(request % b"/info")
     service.close()
+    info = json.loads(body) if status == 200 else None
+    if not isinstance(info, dict) or not INFO <= info.keys():
+        raise ValueError(f"GET /info was answered with {status} {body[:200]!r}")
+    for name in LIMITS:
+        if type(info[name]) is not int or info[name] < 1:
+            raise ValueError(f"{name} in /info must be 1 or more, not {info[name]!r}")
     return info
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from loadtests.runtime import ServiceFailed, Usage
 HOST = "127.0.0.1"
 # Connections of 4000 users and as many to the backend, with room to spare.
 DESCRIPTORS = 10_000
+PORT_FREE_S = 5.0
 
 
 class LocalRuntime:
@@ -31,6 +33,8 @@ class LocalRuntime:
         self.settings = settings
         cores = machine.split_cores()
         self.pinned = cores is not None
+        self.service_cpus: set[int] | None
+        self._load_cpus: set[int] | None
         self.service_cpus, self._load_cpus = cores or (None, None)
         self.load_cpus = sorted(self._load_cpus or ())
         self.backend: ServiceProcess | None = None
@@ -71,7 +75,7 @@ class LocalRuntime:
         with ServiceProcess(service.name, settings, self.service_cpus) as process:
             process.wait_ready()
             yield LocalService(process)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PORT_FREE_S
         while not is_free(port, HOST):
             if time.monotonic() > deadline:
                 raise ServiceFailed(f"port {port} was still held after {service.name} had stopped")
@@ -103,12 +107,8 @@ class LocalService:
 
     def usage(self) -> Usage:
         """CPU and memory of the process and all its descendants; ServiceFailed if it is gone."""
-        if self._process.returncode is not None:
-            message = f"{self._process.name} exited with {self._process.returncode} in mid-run"
-            raise ServiceFailed(message, self.log_tail())
         cpu_s, rss_bytes = 0.0, 0
-        top = psutil.Process(self._process.pid)
-        for process in [top, *top.children(recursive=True)]:
+        for process in self._tree():
             try:
                 with process.oneshot():
                     times = process.cpu_times()
@@ -117,3 +117,11 @@ class LocalService:
             except psutil.NoSuchProcess:
                 continue
         return Usage(cpu_s, rss_bytes)
+
+    def _tree(self) -> list[psutil.Process]:
+        if self._process.returncode is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                top = psutil.Process(self._process.pid)
+                return [top, *top.children(recursive=True)]
+        message = f"{self._process.name} exited with {self._process.returncode} in mid-run"
+        raise ServiceFailed(message, self.log_tail())

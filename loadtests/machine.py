@@ -34,14 +34,12 @@ def describe() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit that is measured, with `-dirty` where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    """The commit that is measured, with `-dirty` where files differ from it, or `unknown`."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    except OSError:  # no git here
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from loadtests import environments
 from loadtests.catalog import SERVICES
-from loadtests.runtime import ServiceFailed
+from loadtests.runtime import ServiceFailed, UnknownRuntime
 
 READY_S = 20.0
 LOG_TAIL_BYTES = 4000
@@ -39,15 +39,19 @@ class ServiceProcess:
         folder = SERVICES / name
         path = f"{environments.python(name).parent}{os.pathsep}{os.environ['PATH']}"
         with _affinity(cpus):
-            self._process = subprocess.Popen(
-                [str(folder / "serve")],
-                cwd=folder,
-                env={**os.environ, "PATH": path, "PYTHONPATH": str(SERVICES), **settings},
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [str(folder / "serve")],
+                    cwd=folder,
+                    env={**os.environ, "PATH": path, "PYTHONPATH": str(SERVICES), **settings},
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._log.close()
+                raise ServiceFailed(f"services/{name}/serve cannot be run: {error}") from error
 
     @property
     def pid(self) -> int:
@@ -80,14 +84,16 @@ class ServiceProcess:
 
     def stop(self, grace_s: float) -> None:
         """SIGTERM, and SIGKILL to what is left of the group after `grace_s`."""
-        if self.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(grace_s)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-        self._log.close()
+        try:
+            if self.returncode is None:
+                self._process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(grace_s)
+        finally:  # a second Ctrl-C does not leave it running either
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            self._log.close()
 
     def __enter__(self) -> ServiceProcess:
         return self
@@ -136,13 +142,21 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def raise_descriptor_limit(needed: int) -> None:
-    """Let this process and its children open `needed` descriptors; OSError if it may not."""
+    """Let this process and its children open `needed` descriptors; UnknownRuntime if it may not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise OSError(f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`")
+        message = f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`"
+        raise UnknownRuntime(message)
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def end_as_on_ctrl_c() -> None:
+    """Take SIGTERM, and the terminal's end, for Ctrl-C: what was started is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager

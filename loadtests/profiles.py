@@ -26,6 +26,10 @@ class Profile:
     window_s: float
 
     def __post_init__(self) -> None:
+        if not 0.001 <= self.delay_s <= 60:
+            raise UnknownProfile(f"{self.name}: delay_s must be from 0.001 to 60")
+        if self.warmup_s < 0:
+            raise UnknownProfile(f"{self.name}: warmup_s must not be negative")
         cycles = self.window_s / self.delay_s
         if abs(cycles - round(cycles)) > 1e-9 or cycles < 1:
             raise UnknownProfile(f"{self.name}: window_s must be a whole number of delay_s")

@@ -221,5 +221,8 @@ def _validator() -> jsonschema.protocols.Validator:
 def write_atomically(path: Path, text: str) -> None:
     """Replace `path` by `text`; a reader sees the old file or the new one, never half."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(path)
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

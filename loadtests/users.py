@@ -1,9 +1,4 @@
-"""Locust users over raw gevent sockets.
-
-Locust's own HTTP users distort this measurement: they take more CPU than the
-services under test, send a request again without saying so when a connection
-was dropped, and reconnect for every request above 1023 descriptors.
-"""
+"""Locust users that send the next request when the last one is answered."""
 
 from __future__ import annotations
 
@@ -11,133 +6,20 @@ import re
 import time
 from argparse import ArgumentTypeError
 from itertools import count
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import gevent
-import gevent.socket
 import locust.stats
 from locust import User, task
 from locust.user.task import LOCUST_STATE_RUNNING
+
+from loadtests.connection import Connection, RequestFailed
 
 # Locust rounds response times to two significant digits unless it is told
 # otherwise; this is its documented hook.
 locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, 1)
 
-_status_line = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]").match
-_content_length = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.I).search
-_chunked = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.I).search
-_close = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
-
 GOLDEN_RATIO = 0.6180339887498949
-
-
-class RequestFailed(Exception):
-    """A request without its answer.
-
-    `kind` is `refused`, `reset`, `timeout`, `bad status` or `wrong body`.
-    """
-
-    def __init__(self, kind: str, detail: str = "") -> None:
-        super().__init__(f"{kind}: {detail}" if detail else kind)
-        self.kind = kind
-
-
-class Connection:
-    """One keep-alive HTTP/1.1 connection that never sends anything twice.
-
-    It is opened by the first exchange, closed by a failed one or when the
-    server asks for it, and opened anew by the next.
-    """
-
-    _heads: dict[bytes, tuple[int, int, bool]] = {}  # what was parsed lately, for all connections
-
-    def __init__(self, url: str, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"the host must look like http://name:port, not {url!r}")
-        self.address = (parts.hostname, parts.port or 80)
-        self.timeout_s = timeout_s
-        self._socket: gevent.socket.socket | None = None
-
-    def exchange(self, request: bytes) -> tuple[int, bytes]:
-        """Send `request`, return the status and body of its answer; raises RequestFailed."""
-        try:
-            connection = self._socket or self._open()
-            if connection.send(request) != len(request):
-                raise RequestFailed("reset", "the server does not read")
-            data = connection.recv(65536)
-            while (end := data.find(b"\r\n\r\n")) < 0:
-                data += self._more(connection, data)
-            status, length, keep_alive = self._head(data[: end + 2])
-            body = data[end + 4 :]
-            if length < 0:
-                body = self._chunks(connection, body)
-            while len(body) < length:
-                body += self._more(connection, data)
-            if len(body) > length >= 0:
-                raise RequestFailed("wrong body", "longer than its Content-Length")
-            if not keep_alive:
-                self.close()
-            return status, body
-        except RequestFailed:
-            self.close()
-            raise
-        except TimeoutError:
-            self.close()
-            raise RequestFailed("timeout", f"no answer within {self.timeout_s:g} s") from None
-        except OSError as error:
-            refused = self._socket is None
-            self.close()
-            raise RequestFailed("refused" if refused else "reset", error.strerror or "") from None
-
-    def close(self) -> None:
-        """Close it; the next exchange opens a new one."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _open(self) -> gevent.socket.socket:
-        connection = gevent.socket.create_connection(self.address, self.timeout_s)
-        connection.setsockopt(gevent.socket.IPPROTO_TCP, gevent.socket.TCP_NODELAY, 1)
-        self._socket = connection
-        return connection
-
-    @staticmethod
-    def _more(connection: gevent.socket.socket, sofar: bytes) -> bytes:
-        data: bytes = connection.recv(65536)
-        if not data:
-            raise RequestFailed("reset", f"closed after {'a part' if sofar else 'none'} of the answer")
-        return data
-
-    def _chunks(self, connection: gevent.socket.socket, data: bytes) -> bytes:
-        """The body of a chunked answer, of which `data` has come so far."""
-        body = b""
-        while True:
-            while (end := data.find(b"\r\n")) < 0:
-                data += self._more(connection, data)
-            try:
-                size = int(data[:end].partition(b";")[0], 16)
-            except ValueError:
-                raise RequestFailed("wrong body", "not the chunks it announced") from None
-            while len(data) < end + 2 + size + 2:
-                data += self._more(connection, data)
-            if not size:  # trailers are not read: nobody here sends any
-                return body
-            body += data[end + 2 : end + 2 + size]
-            data = data[end + 2 + size + 2 :]
-
-    def _head(self, head: bytes) -> tuple[int, int, bool]:
-        """Status, Content-Length (-1: chunked) and whether the connection stays open."""
-        known = self._heads.get(head)
-        if known is None:
-            status, length = _status_line(head), _content_length(head)
-            if not status or not (length or _chunked(head)):
-                raise RequestFailed("bad status", f"not an answer we can read: {head[:80]!r}")
-            known = int(status[1]), int(length[1]) if length else -1, not _close(head)
-            if len(self._heads) > 1000:  # the Date header makes new ones all the time
-                self._heads.clear()
-            self._heads[head] = known
-        return known
 
 
 class RawHttpUser(User):
