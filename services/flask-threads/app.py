@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import contract
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException
 
 SETTINGS = contract.settings(os.environ)
 FOLDER = Path(__file__).parent

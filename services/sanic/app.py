@@ -94,9 +94,7 @@ class Backend:
         except (aiohttp.ClientError, Stale):
             raise contract.BackendBroken(SETTINGS.backend_url) from None
 
-    async def exchange(
-        self, session: aiohttp.ClientSession, delay: str, request_id: str
-    ) -> bytes:
+    async def exchange(self, session: aiohttp.ClientSession, delay: str, request_id: str) -> bytes:
         headers = {"X-Request-ID": request_id} if request_id else None
         path = f"/delay/{delay}"
         async with session.get(path, headers=headers, allow_redirects=False) as response:

@@ -91,6 +91,7 @@ def start() -> Iterator[Start]:
     With `ready=False` it need not come up, nor stay up. At the end it is killed.
     """
     environments.ensure([*catalog.names(), catalog.BACKEND])
+
     @contextmanager
     def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
         settings = {"PORT": str(free_port()), **settings}

@@ -12,7 +12,6 @@ from tests.contract.conftest import Service, without_traceback
 from tests.contract.fake_backend import Behaviour, FakeBackend
 
 
-
 @pytest.fixture(autouse=True)
 def _without_traceback(doubtful: Service) -> Iterator[None]:
     with without_traceback(doubtful):
@@ -28,7 +27,9 @@ BROKEN: dict[str, Behaviour] = {
     "drops in the status line": fake_backend.only(lambda whole: whole[:9], fake_backend.drop),
     "drops in the head": fake_backend.only(lambda whole: whole[:40], fake_backend.drop),
     "resets in the head": fake_backend.only(lambda whole: whole[:40], fake_backend.reset),
-    "drops before the body": fake_backend.only(lambda whole: whole.partition(b"{")[0], fake_backend.drop),
+    "drops before the body": fake_backend.only(
+        lambda whole: whole.partition(b"{")[0], fake_backend.drop
+    ),
     "drops in the body": fake_backend.only(lambda whole: whole[:-3], fake_backend.drop),
     "resets in the body": fake_backend.only(lambda whole: whole[:-3], fake_backend.reset),
     "garbage": fake_backend.says(b"\x00\x01\x02 what?\r\n\r\n"),
@@ -72,7 +73,7 @@ def test_broken(doubtful: Service, fake: FakeBackend, way: str) -> None:
 
 @pytest.mark.parametrize("way", BROKEN)
 def test_broken_on_a_kept_connection(doubtful: Service, fake: FakeBackend, way: str) -> None:
-    """Where nothing came back, the call may have met a stale connection: once more, on a new one."""
+    """Where nothing came back, the connection may have been stale: once more, on a new one."""
     check(ask(doubtful.url, "/?delay=0"), 200, echo("0"))
     fake.calls.clear()
     fake.behave = BROKEN[way]
@@ -113,7 +114,11 @@ def test_slow_on_a_kept_connection_is_not_asked_again(doubtful: Service, fake: F
 def test_connection_is_kept(doubtful: Service, fake: FakeBackend) -> None:
     for number in range(10):
         request_id = f"kept-{number}"
-        check(ask(doubtful.url, "/?delay=0", headers=identified(request_id)), 200, echo("0", request_id))
+        check(
+            ask(doubtful.url, "/?delay=0", headers=identified(request_id)),
+            200,
+            echo("0", request_id),
+        )
     assert len({call.connection for call in fake.calls}) == 1
 
 
@@ -148,7 +153,11 @@ def test_connection_closed_as_it_is_used(
     fake.behave = fake_backend.first_only(ending)
     for number in range(MANY):
         request_id = f"again-{number}"
-        check(ask(doubtful.url, "/?delay=0", headers=identified(request_id)), 200, echo("0", request_id))
+        check(
+            ask(doubtful.url, "/?delay=0", headers=identified(request_id)),
+            200,
+            echo("0", request_id),
+        )
     fake.behave = fake_backend.answer
     fill_pool(doubtful, fake)
     fake.behave = fake_backend.first_only(ending)

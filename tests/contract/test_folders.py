@@ -12,7 +12,12 @@ from tests.contract.folders import problems, twin_problems
 
 TWINS = ["flask-threads", "flask-gevent"]  # one app.py, two ways to run it
 HASH = "--hash=sha256:" + "0" * 64
-LOCK = f"flask==3.1.3 \\\n    {HASH} \\\n    {HASH}\nidna==3.20 ; python_version < '4' \\\n    {HASH}\n"
+LOCK = f"""flask==3.1.3 \\
+    {HASH} \\
+    {HASH}
+idna==3.20 ; python_version < '4' \\
+    {HASH}
+"""
 
 
 def test_folder(name: str) -> None:
@@ -75,7 +80,7 @@ DOCTORED: dict[str, tuple[Callable[[Path], None], str]] = {
     "no exec": (replaced("serve", "exec ", ""), "end in exec"),
     "something after exec": (replaced("serve", "app.py\n", "app.py\nwait\n"), "end in exec"),
     "long docstring": (replaced("app.py", "five.", "five.\nsix."), "has 6 lines"),
-    "no docstring": (replaced("app.py", '"""', "''' '''#"), "no docstring"),
+    "no docstring": (replaced("app.py", '"""One', 'x = """One'), "no docstring"),
     "title missing": (replaced("service.toml", "title", "titel"), "lacks title"),
     "unknown key": (replaced("service.toml", "title", 'x = "y"\ntitle'), "has x"),
     "empty title": (replaced("service.toml", 'title = "x"', 'title = ""'), "says nothing"),

@@ -1,0 +1,268 @@
+"""The raw users, started through Locust's command line, against servers good and bad."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import locusts
+import pytest
+from servers import Request, Server, after_delay, correct, response
+
+from loadtests.catalog import ROOT
+from loadtests.process import free_port, raise_descriptor_limit
+
+# Users with other settings than the command line can give.
+IMPATIENT = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from loadtests import users
+
+class Impatient(users.DelayUser):
+    delay = "0.01"
+    timeout_s = 0.5
+    pause_after_failure_s = 0.01
+
+class Herd(users.DelayUser):
+    delay = "1"
+    spread_s = property(lambda self: 0.0, lambda self, value: None)
+"""
+
+
+def locustfile(folder: Path) -> Path:
+    path = folder / "users_of_a_test.py"
+    path.write_text(IMPATIENT)
+    return path
+
+
+def sent_once(server: Server) -> bool:
+    """No request came twice: Locust's users give each an id of its own."""
+    return len(set(server.ids())) == len(server.ids())
+
+
+def test_every_dropped_connection_is_one_failure(tmp_path: Path) -> None:
+    async def one_in_six(request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.number % 6:
+            await correct(request, writer)
+        else:
+            writer.close()
+
+    with Server(one_in_six) as server:
+        stats = locusts.run(tmp_path, server.url, 6, 3, "--delay", "0")
+    dealt = len(server.requests) // 6
+    assert dealt > 20
+    assert (stats.requests, stats.failures) == (len(server.requests), dealt)
+    assert stats.failure_kinds == {"reset": dealt}
+    assert sent_once(server)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    peer = writer.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def chunked(body: bytes) -> bytes:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"5\r\n%s\r\n%x;note=x\r\n%s\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:])
+
+
+# What a server can do wrong, or right in an unusual way, and how it has to be counted.
+CONDUCT = {
+    "correct": "",
+    "split": "",
+    "chunked": "",
+    "chunked and split": "",
+    "told to close": "",
+    "lower case": "",
+    "HTTP/1.0": "",
+    "hangs up": "reset",
+    "resets": "reset",
+    "truncated": "reset",
+    "silent": "timeout",
+    "stuck in the head": "timeout",
+    "error": "bad status",
+    "redirect": "bad status",
+    "garbage": "bad status",
+    "no length": "bad status",
+    "longer than announced": "wrong body",
+    "other id": "wrong body",
+    "other delay": "wrong body",
+    "empty": "wrong body",
+    "bad chunks": "wrong body",
+}
+
+
+async def misbehave(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Do everything in CONDUCT, in turn."""
+    body = request.body()
+    whole = response(body)
+    match list(CONDUCT)[request.number % len(CONDUCT)]:
+        case "correct":
+            writer.write(whole)
+        case "split":
+            await in_pieces(writer, whole)
+        case "chunked":
+            writer.write(chunked(body))
+        case "chunked and split":
+            await in_pieces(writer, chunked(body))
+        case "told to close":
+            writer.write(response(body, "Connection: close"))
+            writer.close()
+        case "lower case":
+            writer.write(whole.replace(b"Content-Length: ", b"content-length:"))
+        case "HTTP/1.0":  # which closes without saying so
+            writer.write(whole.replace(b"HTTP/1.1", b"HTTP/1.0"))
+            writer.close()
+        case "hangs up":
+            writer.close()
+        case "resets":
+            reset(writer)
+        case "truncated":
+            writer.write(whole[:-3])
+            writer.close()
+        case "silent":
+            pass
+        case "stuck in the head":
+            writer.write(whole[:20])
+        case "error":
+            writer.write(response(b'{"error":"no"}', status="502 Bad Gateway"))
+        case "redirect":
+            writer.write(response(b"", "Location: /", status="302 Found"))
+        case "garbage":
+            writer.write(b"220 mail.example ESMTP\r\n\r\n")
+        case "no length":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+        case "longer than announced":
+            writer.write(whole + b"x")
+        case "other id":
+            writer.write(response(body.replace(request.id.encode(), b"0-0-0")))
+        case "other delay":
+            writer.write(response(body.replace(b"0.01", b"0.02")))
+        case "empty":
+            writer.write(response(b""))
+        case "bad chunks":
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n")
+
+
+async def in_pieces(writer: asyncio.StreamWriter, data: bytes) -> None:
+    peer = writer.get_extra_info("socket")
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for start in range(0, len(data), 7):
+        writer.write(data[start : start + 7])
+        await asyncio.sleep(0.001)
+
+
+def test_every_kind_of_failure_is_counted_once(tmp_path: Path) -> None:
+    with Server(misbehave) as server:
+        stats = locusts.run(tmp_path, server.url, 20, 5, "Impatient", locustfile=locustfile(tmp_path))
+    dealt: Counter[str] = Counter()
+    for request in server.requests:
+        dealt[list(CONDUCT.values())[request.number % len(CONDUCT)]] += 1
+    assert len(server.requests) > 3 * len(CONDUCT)
+    assert stats.requests == len(server.requests)
+    assert stats.failures == len(server.requests) - dealt.pop("")
+    assert stats.failure_kinds == dealt
+    assert sent_once(server)
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    stats = locusts.run(tmp_path, f"http://127.0.0.1:{free_port()}", 5, 2)
+    assert stats.failure_kinds == {"refused": stats.requests}
+    # Each of the five tries ten times a second, not as often as the core allows.
+    assert 5 <= stats.requests <= 5 * 10 * 2 * 1.5
+
+
+def test_descriptors_above_1024_keep_one_connection_each(tmp_path: Path) -> None:
+    raise_descriptor_limit(4096)  # for the server, which is in this process
+    with Server(after_delay) as server:
+        stats = locusts.run(tmp_path, server.url, 1200, 4, "--delay", "0.5")
+    assert (stats.failures, server.connections) == (0, 1200)
+    assert stats.requests == len(server.requests) > 2 * 1200
+    assert sent_once(server)
+
+
+def largest_share(server: Server, span_s: float) -> float:
+    """The largest share of the first requests that came within `span_s`."""
+    times = sorted(request.at for request in server.requests if request.first)
+    within = (sum(start <= at < start + span_s for at in times) for start in times)
+    return max(within) / len(times)
+
+
+@pytest.mark.parametrize(("user", "at_least", "at_most"), [("DelayUser", 0.1, 0.35), ("Herd", 0.6, 1)])
+def test_starts_are_spread_over_one_delay(
+    tmp_path: Path, user: str, at_least: float, at_most: float
+) -> None:
+    """Evenly, a fifth of the first requests comes in any fifth of the delay; a herd at once."""
+    with Server(after_delay) as server:
+        if user == "Herd":
+            locusts.run(tmp_path, server.url, 200, 2, "Herd", locustfile=locustfile(tmp_path))
+        else:
+            locusts.run(tmp_path, server.url, 200, 2, "--delay", "1")
+    assert server.connections == 200
+    assert at_least <= largest_share(server, 0.2) <= at_most
+
+
+def precise(times: dict[float, int]) -> bool:
+    """Whether response times are kept to 0.1 ms, and not to two significant digits."""
+    tenths = [time * 10 for time in times]
+    fine = all(abs(tenth - round(tenth)) < 1e-6 for tenth in tenths)
+    return fine and any(round(tenth) % 10 for tenth in tenths)
+
+
+def test_response_times_are_kept_to_a_tenth_of_a_millisecond(tmp_path: Path) -> None:
+    with Server(after_delay) as server:
+        stats = locusts.run(tmp_path, server.url, 20, 2, "--delay", "0.1")
+    assert sum(stats.response_times.values()) == stats.requests
+    assert precise(stats.response_times)
+    assert min(stats.response_times) >= 99.9
+
+
+def test_two_processes_count_all_requests(tmp_path: Path) -> None:
+    with Server(after_delay) as server:
+        stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", "--processes", "2")
+    assert (stats.requests, stats.failures) == (len(server.requests), 0)
+    assert (server.connections, precise(stats.response_times)) == (20, True)
+    assert stats.requests > 200
+
+
+def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
+    port = str(free_port())
+    to_master = locusts.command("--worker", "--master-port", port, "--skip-log")
+    worker = subprocess.Popen(to_master, cwd=tmp_path, env=locusts.environment())
+    try:
+        with Server(after_delay) as server:
+            master = ("--master", "--master-bind-port", port, "--expect-workers", "1")
+            stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", *master)
+        assert worker.wait(20) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+    assert (stats.requests, stats.failures) == (len(server.requests), 0)
+    assert (server.connections, stats.requests > 200) == (20, True)
+
+
+def test_the_chosen_service_gets_the_load(tmp_path: Path) -> None:
+    with Server(correct) as one, Server(correct) as other:
+        load = ("-u", "2", "-r", "2", "-t", "1s", "--delay", "0", "--service", "other")
+        done = subprocess.run(
+            locusts.command(*locusts.GENTLY, *load),
+            env=locusts.environment(TARGETS=f"one={one.url} other={other.url}"),
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert not one.requests
+    assert other.requests
+
+
+@pytest.mark.parametrize("delay", ["-1", "61", "1e1", "nan", "", "0.1234567"])
+def test_a_bad_delay_is_refused(delay: str) -> None:
+    asked = locusts.command("--headless", f"--delay={delay}", "--host", "http://127.0.0.1:1")
+    done = subprocess.run(asked, timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "must be a number of seconds from 0 to 60" in done.stderr
