@@ -4,6 +4,7 @@ While the backend is slow, that one waits in `recv` and all others go on. The
 code is the same for both and does not show which it is: `serve` decides.
 """
 
+import gc
 import http.client
 import json
 import os
@@ -139,3 +140,10 @@ def http_error(error: HTTPException) -> Response:
     response.data = contract.error_body(message)
     response.content_type = contract.JSON
     return response
+
+
+# Collect less often, and never look at what was there at the start: else
+# everything that waits is walked again and again.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
