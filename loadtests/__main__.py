@@ -67,8 +67,8 @@ def run_bench(given: argparse.Namespace) -> int:
     """`make bench`: check what was asked for before anything is started."""
     profile = profiles.load(given.profile)
     services = catalog.select(given.services)
-    check_writable(given.results)
     chosen = runtime.choose(given.runtime, services, service_settings())
+    check_writable(given.results)
     print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
     return bench.run(profile, services, chosen, given.results)
 

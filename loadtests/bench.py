@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
-from loadtests import machine, process, record, report
+from loadtests import machine, process, record
 from loadtests.catalog import Service
 from loadtests.profiles import Profile
 from loadtests.progress import Progress
@@ -66,6 +65,8 @@ def run(profile: Profile, services: list[Service], runtime: Runtime, results: Pa
     if not interrupted:
         result.finished_at = _now()
     record.save(result, folder / "run.json")
+    from loadtests import report  # only now: what draws the charts takes seconds to load
+
     report.write(folder)
     print(f"report: {folder / 'report.html'}")
     if interrupted:
@@ -131,7 +132,8 @@ def windows(
     }
     limit_s = GENERATOR_SLACK_S + profile.seconds(1) / profile.rounds
     with _generator(runtime, json.dumps(plan), limit_s) as generator:
-        assert generator.stdout is not None and generator.stderr is not None
+        assert generator.stdout is not None
+        assert generator.stderr is not None
         before = Usage(0.0, 0)
         for line in generator.stdout:
             event = json.loads(line)

@@ -51,9 +51,20 @@ def ensure(folder: Path, lock: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as uv_only:
         uv_only.write(pin_of("uv", text))
         uv_only.flush()
-        run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check",
-            "--require-hashes", "--requirement", uv_only.name)  # fmt: skip
-    run(python, "-m", "uv", "--quiet", "pip", "sync", "--require-hashes", "--python", python, str(lock))
+        quietly = ("--quiet", "--no-cache-dir", "--disable-pip-version-check")
+        run(python, "-m", "pip", "install", *quietly, "--require-hashes", "-r", uv_only.name)
+    run(
+        python,
+        "-m",
+        "uv",
+        "--quiet",
+        "pip",
+        "sync",
+        "--require-hashes",
+        "--python",
+        python,
+        str(lock),
+    )
     marker.write_text(built_from)
 
 
@@ -61,7 +72,9 @@ def pin_of(package: str, lock: str) -> str:
     """The lines of a lock that pin `package`, hashes included."""
     lines = lock.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith(f"{package}=="))
-    end = next((i for i in range(start + 1, len(lines)) if not lines[i].startswith(" ")), len(lines))
+    end = next(
+        (i for i in range(start + 1, len(lines)) if not lines[i].startswith(" ")), len(lines)
+    )
     return "\n".join(lines[start:end]) + "\n"
 
 

@@ -48,7 +48,9 @@ class Service:
 
 def names() -> list[str]:
     """The folders that hold a service, sorted."""
-    return sorted(path.parent.name for path in SERVICES.glob("*/app.py") if path.parent.name != BACKEND)
+    return sorted(
+        path.parent.name for path in SERVICES.glob("*/app.py") if path.parent.name != BACKEND
+    )
 
 
 def load(name: str) -> Service:

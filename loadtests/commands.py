@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from loadtests import catalog, compose, environments, report
+from loadtests import catalog, compose, environments
 from loadtests.catalog import BACKEND, ROOT, SERVICES
 from loadtests.local import HOST, LocalRuntime
 from loadtests.process import end_as_on_ctrl_c, is_free
@@ -26,7 +26,9 @@ class UsageError(ValueError):
 def serve(name: str, port: str, settings: dict[str, str]) -> int:
     """Run one service and its backend, pinned as in the bench, until Ctrl-C."""
     if not name:
-        raise UsageError(f"which service? make serve SERVICE=…, one of: {', '.join(catalog.names())}")
+        raise UsageError(
+            f"which service? make serve SERVICE=…, one of: {', '.join(catalog.names())}"
+        )
     service = catalog.load(name)
     number = free_port_given("PORT", port)
     end_as_on_ctrl_c()
@@ -35,7 +37,8 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
             LocalRuntime("make serve", [name], settings) as runtime,
             runtime.service(service, number) as running,
         ):
-            print(f"{name}: {running.url}/?delay=0.1   backend: {runtime.backend_url}   Ctrl-C ends both", flush=True)
+            print(f"{name}: {running.url}/?delay=0.1", flush=True)
+            print(f"backend: {runtime.backend_url}   Ctrl-C ends both", flush=True)
             signal.pause()
     except ServiceFailed as error:
         print(f"{error}\n{error.log_tail}", file=sys.stderr)
@@ -48,8 +51,8 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
 def ui(wanted: str, runtime_name: str, settings: dict[str, str]) -> int:
     """Backend, services and Locust's web UI until Ctrl-C."""
     services = catalog.select(wanted)
-    free_port_given("the web UI's port", str(UI_PORT))
     runtime = choose(runtime_name, services, settings)
+    free_port_given("the web UI's port", str(UI_PORT))
     print(f"runtime: {runtime.name} ({runtime.because})", flush=True)
     if not isinstance(runtime, LocalRuntime):
         return compose.up_ui(services, settings)
@@ -93,6 +96,8 @@ def _locust_ui(targets: dict[str, str]) -> int:
 
 def rebuild(results: Path) -> int:
     """Write every report, the index and the README's block anew."""
+    from loadtests import report  # only here: what draws the charts takes seconds to load
+
     try:
         folders = report.rebuild(results, ROOT / "README.md")
     except report.ReportError as error:
@@ -123,5 +128,7 @@ def free_port_given(what: str, text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise UsageError(f"{what} must be a port from 1 to 65535, not {text!r}")
     if not is_free(int(text), HOST):
-        raise UsageError(f"{what} {text} on {HOST} is taken: stop what listens there, or choose another")
+        raise UsageError(
+            f"{what} {text} on {HOST} is taken: stop what listens there, or choose another"
+        )
     return int(text)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from loadtests.catalog import BACKEND, ROOT, Service
-from loadtests.engine import Engine, EngineError, docker, kill_session
+from loadtests.engine import Cgroup, Engine, EngineError, docker, kill_session
 from loadtests.environments import InstallError
 from loadtests.process import LOG_TAIL_BYTES, READY_S, fetch
 from loadtests.runtime import ServiceFailed, Usage
@@ -63,7 +63,7 @@ class ComposeRuntime:
         self.pinned = self.engine.cores > 1
         self.load_cpus = [1] if self.pinned else []
         self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
-        self.environment = {
+        self._environment = {
             **os.environ,
             **settings,
             "SERVICE_CPUSET": "0" if self.pinned else "",
@@ -92,20 +92,30 @@ class ComposeRuntime:
         container = self.container(service.name)
         try:
             self.wait_ready(service.name)
-            yield ComposeService(service.name, container, self.engine)
-            self.engine.ask("POST", f"/containers/{container}/stop", t=2)
+            with Cgroup(container) as cgroup:
+                yield ComposeService(service.name, container, self.engine, cgroup)
+            self.engine.ask("POST", f"/containers/{container}/stop", {"t": "2"})
         finally:
             self.engine.remove(container)
 
     def generator(self, plan: str) -> subprocess.Popen[str]:
-        """Start the generator in Locust's container, on the load's core."""
-        return _Generator(self, plan)
+        """Start the generator in a container of Locust's, on the load's core."""
+        # One container for all of them: to make one takes a second, a command in it a tenth.
+        found = self.engine.found("containers", self.project, "locust")
+        if not found:
+            status, said = self._compose(
+                "run", "--detach", "--no-deps", "locust", "sleep", "infinity"
+            )
+            found = self.engine.found("containers", self.project, "locust")
+            if status or not found:
+                raise ServiceFailed("Locust's container could not be started", said)
+        return _Generator(self.engine, found[0], plan)
 
     def up(self, *names: str) -> None:
         """Start containers of compose.yaml; ServiceFailed with Compose's words."""
-        status, output = self._compose("up", "--detach", "--no-deps", "--no-build", *names)
+        status, said = self._compose("up", "--detach", "--no-deps", "--no-build", *names)
         if status:
-            raise ServiceFailed(f"{', '.join(names)} could not be started", output[-LOG_TAIL_BYTES:])
+            raise ServiceFailed(f"{', '.join(names)} could not be started", said[-LOG_TAIL_BYTES:])
 
     def container(self, name: str) -> str:
         """The id of the container of `name`; ServiceFailed if there is none."""
@@ -128,10 +138,11 @@ class ComposeRuntime:
 
     def command(self, *arguments: str) -> list[str]:
         """Arguments of `docker` for this project."""
-        return ["compose", "--project-name", self.project, "--file", str(ROOT / "compose.yaml"), *arguments]
+        project = ("--project-name", self.project, "--file", str(ROOT / "compose.yaml"))
+        return ["compose", *project, *arguments]
 
     def _compose(self, *arguments: str, timeout_s: float = 60) -> tuple[int, str]:
-        return docker(*self.command(*arguments), environment=self.environment, timeout_s=timeout_s)
+        return docker(*self.command(*arguments), environment=self._environment, timeout_s=timeout_s)
 
     def _build(self) -> None:
         print("building the images that have changed", flush=True)
@@ -145,11 +156,12 @@ class ComposeRuntime:
 class ComposeService:
     """A service in its container."""
 
-    def __init__(self, name: str, container: str, engine: Engine) -> None:
+    def __init__(self, name: str, container: str, engine: Engine, cgroup: Cgroup) -> None:
         self.name = name
         self.container = container
         self.url = f"http://{name}:{PORT}"  # as Locust's container sees it
         self._engine = engine
+        self._cgroup = cgroup
 
     def log_tail(self) -> str:
         """The end of what it wrote."""
@@ -157,25 +169,21 @@ class ComposeService:
 
     def usage(self) -> Usage:
         """CPU and memory of the container's cgroup; ServiceFailed if it has ended."""
-        with contextlib.suppress(EngineError):
-            used = self._engine.usage(self.container)
-            # Asked afterwards: a container that ends in between reports zeros.
-            if self._engine.state(self.container).get("Running"):
-                return used
-        message = f"{self.name} {_ended(self._engine, self.container)} in mid-run"
-        raise ServiceFailed(message, self.log_tail())
+        try:
+            return self._cgroup.usage()
+        except EngineError:
+            message = f"{self.name} {_ended(self._engine, self.container)} in mid-run"
+            raise ServiceFailed(message, self.log_tail()) from None
 
 
 class _Generator(subprocess.Popen[str]):
-    """`docker compose run`, whose end by `kill` is its container's end too."""
+    """`docker exec`, which left to itself does not end with what it started."""
 
-    def __init__(self, runtime: ComposeRuntime, plan: str) -> None:
-        self._engine = runtime.engine
-        self._container = f"{runtime.project}-generator-{secrets.token_hex(3)}"
-        run = ("run", "--rm", "--no-TTY", "--no-deps", "--name", self._container)
+    def __init__(self, engine: Engine, container: str, plan: str) -> None:
+        self._engine = engine
+        self._container = container
         super().__init__(
-            ["docker", *runtime.command(*run, "locust", "python", "-m", "loadtests.generator", plan)],
-            env=runtime.environment,
+            ["docker", "exec", container, "python", "-m", "loadtests.generator", plan],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -184,9 +192,10 @@ class _Generator(subprocess.Popen[str]):
         )
 
     def kill(self) -> None:
-        """Kill the command and remove the container; both may be gone already."""
-        kill_session(self.pid)
-        self._engine.remove(self._container)
+        """Unless the generator has ended well: kill it, by removing its container."""
+        if self.poll() != 0:
+            kill_session(self.pid)
+            self._engine.remove(self._container)
 
 
 def up_ui(services: list[Service], settings: dict[str, str]) -> int:

@@ -25,7 +25,7 @@ READ = 1  # libev's name for "readable"
 _status_line = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]").match
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.I).search
 _chunked = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.I).search
-_close = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
+_close = re.compile(rb"\AHTTP/1\.0|\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
 
 _plain_socket = gevent.monkey.get_original("socket", "socket")
 
@@ -71,7 +71,7 @@ class Connection:
         try:
             if self._socket is None:
                 connecting = True
-                self._open()
+                self.open()
                 connecting = False
             assert self._socket is not None
             if self._socket.send(request) != len(request):
@@ -85,7 +85,9 @@ class Connection:
             self.close()
             if late:
                 raise self._timeout() from None
-            raise RequestFailed("refused" if connecting else "reset", error.strerror or "") from None
+            raise RequestFailed(
+                "refused" if connecting else "reset", error.strerror or ""
+            ) from None
         finally:
             self._deadline = inf
 
@@ -96,11 +98,12 @@ class Connection:
             self._socket.close()
             self._socket = None
 
-    def _open(self) -> None:
-        """Connect, and take the bare socket out of gevent's.
+    def open(self) -> None:
+        """Connect; OSError where that fails.
 
-        gevent's `recv` asks the system first and waits when there is nothing
-        yet, as there never is here; waiting first saves a call and an exception.
+        The bare socket is taken out of gevent's, whose `recv` asks the system
+        first and waits when there is nothing yet, as there never is here;
+        waiting first saves a call and an exception.
         """
         connection = gevent.socket.create_connection(self.address, self.timeout_s)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

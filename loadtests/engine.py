@@ -1,7 +1,6 @@
-"""What the compose runtime asks of the Docker Engine itself, over its socket.
+"""What the compose runtime asks of the Docker Engine: its commands, its API, a cgroup's figures.
 
-The API and not the `docker` command, where it matters that a question takes
-milliseconds (usage at the edges of a window) or that something is gone.
+The API, over its socket, where an answer must be quick, or certain that something is gone.
 Reference: https://docs.docker.com/reference/api/engine/version/v1.41/
 """
 
@@ -22,6 +21,27 @@ from loadtests.runtime import ServiceFailed, Usage
 
 # The labels that Compose puts on everything it creates.
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+
+# Answers each line on stdin with the figures of the container's cgroup, of
+# version 1 or 2. Only builtins: nothing is started while we measure.
+READ_CGROUP = """
+cd /sys/fs/cgroup
+files='cpu.stat memory.stat'
+[ -e cpu.stat ] || files='cpuacct/cpuacct.usage memory/memory.stat'
+while read -r _; do
+    figures=
+    for file in $files; do
+        while read -r line; do
+            case $line in
+                'usage_usec '* | 'anon '* | 'file_mapped '* | 'rss '* | 'mapped_file '*)
+                    figures="$figures $line" ;;
+                [0-9]*) figures="usage_nsec $line" ;;
+            esac
+        done <$file
+    done
+    echo $figures
+done
+"""
 
 
 class EngineError(ServiceFailed):
@@ -74,11 +94,17 @@ class Engine:
         self.path = endpoint.removeprefix("unix://")
         self.cores: int = self.ask("GET", "/info", timeout_s=10)["NCPU"]
 
-    def ask(self, method: str, path: str, timeout_s: float | None = 30, **query: Any) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        timeout_s: float | None = 30,
+    ) -> Any:
         """The Engine's answer; None where it is 404; EngineError for any other error."""
         connection = _UnixConnection(self.path, timeout_s)
         try:
-            connection.request(method, f"{path}?{urlencode(query)}")
+            connection.request(method, f"{path}?{urlencode(query or {})}")
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -94,9 +120,9 @@ class Engine:
     def found(self, kind: str, project: str, service: str | None = None) -> list[str]:
         """The ids of the `containers`, stopped ones included, or `networks` of a project."""
         labels = [f"{PROJECT}={project}", *([f"{SERVICE}={service}"] if service else [])]
-        query = {"filters": json.dumps({"label": labels}), **({"all": 1} if kind == "containers" else {})}
+        query = {"filters": json.dumps({"label": labels}), "all": "1"}
         path = "/containers/json" if kind == "containers" else "/networks"
-        return [item["Id"] for item in self.ask("GET", path, **query)]
+        return [item["Id"] for item in self.ask("GET", path, query)]
 
     def state(self, container: str) -> dict[str, Any]:
         """`Running`, `ExitCode`, `OOMKilled` and more; empty where there is no such container."""
@@ -104,31 +130,14 @@ class Engine:
         state: dict[str, Any] = found["State"] if found else {}
         return state
 
-    def usage(self, container: str) -> Usage:
-        """CPU and memory of its cgroup.
-
-        The memory is what its processes have mapped, anonymous pages and
-        files, each page counted once. The sum of RSS of the local runtime
-        counts a page that several processes share once for each of them, and
-        it counts pages of libraries that here are another container's if that
-        one has read the same file before.
-        """
-        stats = self.ask("GET", f"/containers/{container}/stats", stream="false", **{"one-shot": "true"})
-        if not stats or not stats["memory_stats"].get("stats"):
-            raise EngineError("the container is gone")
-        memory = stats["memory_stats"]["stats"]
-        second = "anon" in memory  # the second version of cgroups
-        mapped = memory["anon"] + memory["file_mapped"] if second else memory["rss"] + memory["mapped_file"]
-        return Usage(stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, mapped)
-
     def remove(self, container: str) -> None:
         """Kill and remove it, see it gone; it need not be there."""
         deadline = time.monotonic() + 20
         while self.state(container):
             if time.monotonic() > deadline:
                 raise EngineError(f"container {container} could not be removed")
-            with contextlib.suppress(EngineError):  # the removal that --rm asks for may be under way
-                self.ask("DELETE", f"/containers/{container}", force=1, v=1)
+            with contextlib.suppress(EngineError):  # another removal, that of --rm, is under way
+                self.ask("DELETE", f"/containers/{container}", {"force": "1", "v": "1"})
             time.sleep(0.02)
 
     def remove_project(self, project: str) -> None:
@@ -140,7 +149,8 @@ class Engine:
         deadline = time.monotonic() + 30
         empty = 0
         while empty < 2:
-            containers, networks = self.found("containers", project), self.found("networks", project)
+            containers = self.found("containers", project)
+            networks = self.found("networks", project)
             for container in containers:
                 self.remove(container)
             for network in networks:
@@ -150,6 +160,55 @@ class Engine:
             if time.monotonic() > deadline:
                 raise EngineError(f"containers or networks of {project} could not be removed")
             time.sleep(0.1)
+
+
+class Cgroup:
+    """CPU and memory of a container, read by a shell inside it.
+
+    Not `/containers/…/stats`: within a second of the last question that waits,
+    and says what was used at the end of the second.
+    """
+
+    def __init__(self, container: str) -> None:
+        self._shell = subprocess.Popen(
+            ["docker", "exec", "--interactive", container, "sh", "-c", READ_CGROUP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+        )
+
+    def usage(self) -> Usage:
+        """What it has used so far; EngineError if it has ended.
+
+        The memory is what its processes have mapped, anonymous pages and
+        files, each page counted once, the shell's 200 KiB included. The sum of
+        RSS of the local runtime counts a page that processes share once for
+        each, and counts pages of libraries that here are another container's
+        if that one has read the same file before.
+        """
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._shell.stdin.write("\n")
+        words = self._shell.stdout.readline().split()
+        if not words:
+            raise EngineError("the container has ended")
+        figures = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+        if "usage_usec" in figures:
+            mapped_bytes = figures["anon"] + figures["file_mapped"]
+            return Usage(figures["usage_usec"] / 1e6, mapped_bytes)
+        return Usage(figures["usage_nsec"] / 1e9, figures["rss"] + figures["mapped_file"])
+
+    def __enter__(self) -> Cgroup:
+        self.usage()  # it is there, and the first answer's delay is not a window's
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        kill_session(self._shell.pid)
+        self._shell.communicate()
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -51,7 +51,9 @@ def uv(*arguments: str) -> None:
     command = [sys.executable, "-m", "uv", "--quiet", *arguments]
     done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
     if done.returncode:
-        raise InstallError(f"uv {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise InstallError(
+            f"uv {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}"
+        )
 
 
 def _build(name: str) -> None:

@@ -46,10 +46,11 @@ def main() -> None:
         say({"event": "broken", "reason": str(error)})
         return
     environment = Environment(user_classes=[DelayUser], host=plan["host"])
-    generator = Generator(environment.create_local_runner(), plan)
+    runner = environment.create_local_runner()
+    generator = Generator(runner, plan)
     for users in plan["users"]:
         generator.measure(users)
-    environment.runner.quit()
+    runner.quit()
 
 
 def check_service(host: str) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def check_service(host: str) -> dict[str, Any]:
     status, body = service.exchange(request % b"/info")
     service.close()
     info = json.loads(body) if status == 200 else None
-    if not isinstance(info, dict) or not INFO <= info.keys():
+    if not isinstance(info, dict) or not info.keys() >= INFO:
         raise ValueError(f"GET /info was answered with {status} {body[:200]!r}")
     for name in LIMITS:
         if type(info[name]) is not int or info[name] < 1:
@@ -81,7 +82,8 @@ class Generator:
         self.plan = plan
         self.failure_kinds: Counter[str] = Counter()
         self.backend = Connection(plan["backend"], timeout_s=10)
-        runner.environment.events.request.add_listener(self.count_failure)
+        on_request = runner.environment.events.request
+        on_request.add_listener(self.count_failure)  # type: ignore[no-untyped-call]
 
     def count_failure(self, exception: RequestFailed | None = None, **_: object) -> None:
         """Locust keeps failures by message, we by kind."""
@@ -93,7 +95,7 @@ class Generator:
         self.runner.start(users, spawn_rate=users)
         while self.runner.user_count < users:
             gevent.sleep(0.01)
-        gevent.sleep(self.plan["delay_s"] + self.plan["warmup_s"])  # the first delay spreads them
+        gevent.sleep(DelayUser.settle_s + self.plan["delay_s"] + self.plan["warmup_s"])
         gc.collect()
         gc.freeze()
 
@@ -135,10 +137,13 @@ class Generator:
             return time.process_time()
         per_cpu = psutil.cpu_times(percpu=True)
         times = [per_cpu[cpu] for cpu in self.plan["cpus"]]
-        return sum(sum(cpu) - cpu.idle - getattr(cpu, "iowait", 0.0) for cpu in times) / len(times)
+        busy = [sum(cpu) - cpu.idle - getattr(cpu, "iowait", 0.0) for cpu in times]
+        return float(sum(busy)) / len(busy)
 
 
-def percentiles(response_times: dict[float, int]) -> dict[str, float | None]:
+def percentiles(
+    response_times: dict[int, int] | dict[float, int],
+) -> dict[str, float | None]:
     """Nearest-rank percentiles of `{response time in ms: count}`; None where it is empty."""
     total = sum(response_times.values())
     found: dict[str, float | None] = dict.fromkeys(PERCENTILES)

@@ -110,10 +110,8 @@ class LocalService:
         cpu_s, rss_bytes = 0.0, 0
         for process in self._tree():
             try:
-                with process.oneshot():
-                    times = process.cpu_times()
-                    cpu_s += times.user + times.system
-                    rss_bytes += process.memory_info().rss
+                cpu_s += _cpu_s(process)
+                rss_bytes += process.memory_info().rss
             except psutil.NoSuchProcess:
                 continue
         return Usage(cpu_s, rss_bytes)
@@ -125,3 +123,14 @@ class LocalService:
                 return [top, *top.children(recursive=True)]
         message = f"{self._process.name} exited with {self._process.returncode} in mid-run"
         raise ServiceFailed(message, self.log_tail())
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """CPU time of all threads of `process`; NoSuchProcess where it is gone."""
+    # The system counts ticks of 10 ms, fifty requests of a fast service; its clocks count
+    # nanoseconds. What makes a clock of a pid is CPUCLOCK_SCHED in Linux's posix-timers.h.
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return time.clock_gettime(~process.pid << 3 | 2)
+    times = process.cpu_times()
+    return float(times.user + times.system)

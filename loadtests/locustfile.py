@@ -19,12 +19,12 @@ from locust.env import Environment
 # Locust puts the folder of this file on the path, and our package is above it.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from loadtests.users import DelayUser, valid_delay  # noqa: E402
+from loadtests.users import DelayUser, valid_delay
 
 TARGETS = dict(target.split("=", 1) for target in os.environ.get("TARGETS", "").split())
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: LocustArgumentParser) -> None:
     """Our own fields of the command line and of the form."""
     if TARGETS:
@@ -33,10 +33,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--delay", type=valid_delay, default="0.1", help="of the backend, seconds")
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
 def choose_target(environment: Environment, **_: Any) -> None:
     """Take over what the command line or the form says, in every process."""
     options = environment.parsed_options
+    assert options is not None
     DelayUser.delay = options.delay
     if TARGETS:
         environment.host = DelayUser.host = TARGETS[options.service]

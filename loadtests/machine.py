@@ -28,7 +28,8 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         # An interpreter built without profile-guided optimisation is slower by a quarter.
-        "python_optimised": "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""),
+        "python_optimised": "--enable-optimizations"
+        in (sysconfig.get_config_var("CONFIG_ARGS") or ""),
         "locust": version("locust"),
     }
 

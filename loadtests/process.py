@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -35,7 +34,7 @@ class ServiceProcess:
     def __init__(self, name: str, settings: dict[str, str], cpus: set[int] | None = None) -> None:
         self.name = name
         self.url = f"http://{settings.get('HOST', '127.0.0.1')}:{settings['PORT']}"
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         folder = SERVICES / name
         path = f"{environments.python(name).parent}{os.pathsep}{os.environ['PATH']}"
         with _affinity(cpus):
@@ -161,7 +160,7 @@ def end_as_on_ctrl_c() -> None:
 
 @contextmanager
 def _affinity(cpus: set[int] | None) -> Iterator[None]:
-    """Let children started inside inherit `cpus`; without effect where the system has no such call."""
+    """Let children started inside inherit `cpus`; no effect where the system has no such call."""
     if cpus is None or not hasattr(os, "sched_setaffinity"):
         yield
         return

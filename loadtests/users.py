@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from argparse import ArgumentTypeError
+from contextlib import suppress
 from itertools import count
 from urllib.parse import quote
 
@@ -16,8 +17,8 @@ from locust.user.task import LOCUST_STATE_RUNNING
 from loadtests.connection import Connection, RequestFailed
 
 # Locust rounds response times to two significant digits unless it is told
-# otherwise; this is its documented hook.
-locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, 1)
+# otherwise; this is its documented hook, though typed for whole milliseconds.
+locust.stats.bucket_response_time = lambda response_time_ms: round(response_time_ms, 1)  # type: ignore[assignment,return-value]
 
 GOLDEN_RATIO = 0.6180339887498949
 
@@ -27,12 +28,17 @@ class RawHttpUser(User):
 
     Subclasses give `path()`, what to send, and `is_right()`, whether the body
     is the one that was asked for. `in_flight` counts requests of all users of
-    the process; the first requests are spread over `spread_s`, or all users
-    would stay the herd as which they started.
+    the process.
+
+    A user connects, gives the server `settle_s` to accept (a busy event loop
+    may accept one connection a turn, and leave the last ones waiting for
+    seconds), and begins at an instant of its own within `spread_s`: users that
+    start together stay a herd.
     """
 
     abstract = True
     timeout_s = 60.0
+    settle_s = 1.0
     spread_s = 0.0
     pause_after_failure_s = 0.1  # a refused connection takes no time: no busy loop
     in_flight = 0
@@ -42,7 +48,11 @@ class RawHttpUser(User):
         self.number = next(RawHttpUser._numbers)
         self.connection = Connection(self.host or "", self.timeout_s)
         self.host_header = "{}:{}".format(*self.connection.address).encode()
-        gevent.sleep(self.spread_s * (self.number * GOLDEN_RATIO % 1))
+        begin = time.perf_counter() + self.settle_s
+        with suppress(OSError):  # the first request will say so
+            self.connection.open()
+        offset = self.spread_s * (self.number * GOLDEN_RATIO % 1)
+        gevent.sleep(max(0.0, begin + offset - time.perf_counter()))
 
     def on_stop(self) -> None:
         self.connection.close()
@@ -75,7 +85,9 @@ class RawHttpUser(User):
                 status, body = exchange(b"%s%s\r\n\r\n" % (head, request_id))
                 length = len(body)
                 if status != 200:
-                    failure = RequestFailed("bad status", f"{status} {body[:200].decode('latin-1')}")
+                    failure = RequestFailed(
+                        "bad status", f"{status} {body[:200].decode('latin-1')}"
+                    )
                 elif not self.is_right(body, request_id):
                     failure = RequestFailed("wrong body")
             except RequestFailed as error:
@@ -117,5 +129,5 @@ class DelayUser(RawHttpUser):
 def valid_delay(text: str) -> str:
     """`text` if the contract allows it, 0 to 60 with at most six decimals; ArgumentTypeError otherwise."""
     if not re.fullmatch(r"(0|[1-9][0-9]?)(\.[0-9]{1,6})?", text) or float(text) > 60:
-        raise ArgumentTypeError(f"must be a number of seconds from 0 to 60, such as 0.1, not {text!r}")
+        raise ArgumentTypeError(f"must be a number from 0 to 60, such as 0.1, not {text!r}")
     return text

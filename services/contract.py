@@ -74,13 +74,13 @@ def settings(environ: Mapping[str, str]) -> Settings:
 
     def number(name: str, default: str, lowest: float, highest: float) -> float:
         text = environ.get(name, default)
-        try:
+        whole = isinstance(lowest, int)
+        if re.fullmatch(r"[0-9]+" if whole else r"[0-9]+(\.[0-9]+)?", text):
             value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not lowest <= value <= highest:
-            raise SystemExit(f"{name} must be a number from {lowest:g} to {highest:g}, not {text!r}")
-        return value
+            if lowest <= value <= highest:
+                return value
+        kind = "a whole number" if whole else "a number"
+        raise SystemExit(f"{name} must be {kind} from {lowest:g} to {highest:g}, not {text!r}")
 
     backend_url = environ.get("BACKEND_URL", "http://127.0.0.1:8000")
     if not re.fullmatch(r"http://[^/:]+:[0-9]{1,5}", backend_url):
@@ -91,7 +91,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
         backend_url=backend_url,
         workers=int(number("WORKERS", "1", 1, 256)),
         concurrency=int(number("CONCURRENCY", "1000", 1, 100_000)),
-        backend_timeout_s=number("BACKEND_TIMEOUT_S", "10", 0.001, 3600),
+        backend_timeout_s=number("BACKEND_TIMEOUT_S", "10", 0.001, 3600.0),
     )
 
 

@@ -15,11 +15,12 @@ import socket
 import sys
 from json import dumps
 
-import contract
 import uvloop
 from connection import Connection
 from delays import Delays, Lane
 from message import Request, respond
+
+import contract
 
 BACKLOG = 16384
 DESCRIPTORS = 8192 + 64  # 8000 held requests and some room
@@ -120,7 +121,7 @@ class Backend:
 
 def raise_descriptor_limit() -> None:
     """Let this process open all the descriptors it may, and say so where they are too few."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
         print(

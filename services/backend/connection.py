@@ -11,8 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 import message
-from contract import error_body
 from delays import Lane
+
+from contract import error_body
 
 if TYPE_CHECKING:
     from app import Backend

@@ -15,9 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import contract
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+
+import contract
 
 SETTINGS = contract.settings(os.environ)
 FOLDER = Path(__file__).parent

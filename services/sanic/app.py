@@ -18,11 +18,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
-import contract
 import uvloop
-from sanic import Request, Sanic
 from sanic.exceptions import MethodNotAllowed, NotFound
 from sanic.response import HTTPResponse, json, raw
+
+import contract
+from sanic import Request, Sanic
 
 SETTINGS = contract.settings(os.environ)
 FOLDER = Path(__file__).parent

@@ -20,11 +20,12 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import contract
 import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
+
+import contract
 
 SETTINGS = contract.settings(os.environ)
 FOLDER = Path(__file__).parent

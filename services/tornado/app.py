@@ -19,11 +19,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
-import contract
 import uvloop
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
+
+import contract
 
 SETTINGS = contract.settings(os.environ)
 FOLDER = Path(__file__).parent

@@ -169,7 +169,9 @@ def test_connections_without_progress_are_closed(start: Start) -> None:
         partial.send(b"GET /health HTTP/1.1\r\nHost:")
         body.send(get("/reset", "Content-Length: 9", method="POST") + b"123")
         assert body.answer().status == 200
-        assert partial.answer().status == 408 and partial.hung_up()
-        assert body.answer().status == 408 and body.hung_up()
+        assert partial.answer().status == 408
+        assert partial.hung_up()
+        assert body.answer().status == 408
+        assert body.hung_up()
         assert idle.hung_up()
         assert held.answer().json()["id"] == "held"

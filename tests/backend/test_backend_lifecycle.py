@@ -28,7 +28,8 @@ def test_sigterm_answers_what_is_held_and_exits_with_0(start: Start) -> None:
             assert idle.hung_up()
             with pytest.raises(ConnectionRefusedError):
                 backend.client()
-            assert strict.answer().status == 200 and strict.hung_up()
+            assert strict.answer().status == 200
+            assert strict.hung_up()
         assert [held.answer().json()["id"] for _ in range(2)] == ["a", "b"]
         assert held.hung_up()
         assert backend.process.wait(2) == 0
@@ -91,7 +92,8 @@ def test_a_taken_port_is_one_clear_line(backend: Backend) -> None:
 def test_a_bad_port_is_one_clear_line() -> None:
     run = serve(99999999)
     assert run.returncode == 2
-    assert run.stderr.startswith("backend: PORT must be") and run.stderr.count("\n") == 1
+    assert run.stderr.startswith("backend: PORT must be")
+    assert run.stderr.count("\n") == 1
 
 
 def test_too_few_descriptors_are_mentioned(backend: Backend) -> None:
@@ -141,7 +143,8 @@ def test_8000_held_calls(start: Start) -> None:
             backend.until(lambda stats: stats["calls"] == 8000)
             assert all(client.answer().status == 200 for client in clients)
             stats = backend.stats()
-            assert stats["answered"] == 8000 and stats["in_flight"] == 0
+            assert stats["answered"] == 8000
+            assert stats["in_flight"] == 0
             assert stats["peak_in_flight"] > 4000
             assert stats["late_ms_mean"] < 100
     finally:

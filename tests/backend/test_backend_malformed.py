@@ -117,7 +117,7 @@ def test_noise(backend: Backend) -> None:
                 while client.socket.recv(65536):
                     pass
             except (BrokenPipeError, ConnectionResetError, OSError) as error:
-                assert not isinstance(error, TimeoutError), bytes(data)
+                assert not isinstance(error, TimeoutError), bytes(data)  # noqa: PT017
     assert backend.get("/health").status == 200
     assert backend.until(lambda stats: stats["in_flight"] == 0)
     assert backend.log.read_text() == ""

@@ -37,7 +37,12 @@ Answer = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     """A whole answer with a Content-Length."""
-    return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]).encode() + body
+    return (
+        "\r\n".join(
+            [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+        ).encode()
+        + body
+    )
 
 
 async def correct(request: Request, writer: asyncio.StreamWriter) -> None:

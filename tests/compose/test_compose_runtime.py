@@ -1,0 +1,232 @@
+"""The bench and the web UI in containers: what they measure, what they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests import bench, catalog, compose
+from loadtests.catalog import ROOT
+from loadtests.compose import ComposeRuntime
+from loadtests.engine import PROJECT, Engine
+from loadtests.environments import InstallError
+from loadtests.process import fetch
+from loadtests.profiles import Profile
+from loadtests.runtime import ServiceFailed
+from tests.compose.conftest import SETTINGS
+
+TINY = Profile("tiny", "", users=(10,), delay_s=0.1, rounds=1, warmup_s=0.3, window_s=1.0)
+COMMAND_S = 90
+
+
+def left(engine: Engine, project: str) -> list[str]:
+    """Containers and networks whose project begins with `project`."""
+    return [
+        f"{path} {item['Id']}"
+        for path in ("/containers/json", "/networks")
+        for item in engine.ask("GET", path, {"all": "1"})
+        if str(item["Labels"].get(PROJECT, "")).startswith(project)
+    ]
+
+
+@pytest.fixture
+def runtime(engine: Engine) -> Iterator[ComposeRuntime]:
+    with ComposeRuntime("a test", ["tornado"], SETTINGS) as runtime:
+        yield runtime
+    assert left(engine, runtime.project) == []
+
+
+def plan(runtime: ComposeRuntime, window_s: float) -> str:
+    """One user of tornado for `window_s`."""
+    return json.dumps(
+        {
+            "host": "http://tornado:8080",
+            "backend": runtime.backend_url,
+            "users": [1],
+            "delay_s": 0.1,
+            "warmup_s": 0.0,
+            "window_s": window_s,
+            "cpus": runtime.load_cpus,
+        }
+    )
+
+
+def test_a_bench_in_containers(engine: Engine, tmp_path: Path) -> None:
+    services = [catalog.load("tornado"), catalog.load("flask-threads")]
+    runtime = ComposeRuntime("a test", [service.name for service in services], SETTINGS)
+
+    status = bench.run(TINY, services, runtime, tmp_path)
+
+    (record,) = tmp_path.glob("*/run.json")
+    run = json.loads(record.read_text())
+    assert run["runtime"] == "compose"
+    assert run["pinned"] == (engine.cores > 1)
+    assert {point["service"] for point in run["points"]} == {"tornado", "flask-threads"}
+    for point in run["points"]:
+        assert point["invalid_because"] == []
+        assert point["failures"] == 0
+        assert 0 < point["cpu_ms_per_request"] < 50
+        assert 5e6 < point["rss_bytes"] < 1e9
+        assert point["generator_cpu"] > 0
+    assert status == 0
+    assert left(engine, runtime.project) == []
+
+
+def test_usage_is_that_of_the_container_and_comes_at_once(runtime: ComposeRuntime) -> None:
+    with runtime.service(catalog.load("tornado")) as running:
+        started = time.monotonic()
+        before = running.usage()
+        for _ in range(5):
+            running.usage()
+        took_s = time.monotonic() - started
+        stats = runtime.engine.ask(
+            "GET", f"/containers/{running.container}/stats", {"stream": "false"}
+        )
+        after = running.usage()
+    assert took_s < 0.5
+    assert before.cpu_s <= stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9 <= after.cpu_s
+    assert 0 < after.rss_bytes <= stats["memory_stats"]["usage"] * 1.1
+
+
+def test_a_service_that_dies_is_told_from_one_that_runs(runtime: ComposeRuntime) -> None:
+    with runtime.service(catalog.load("tornado")) as running:
+        runtime.engine.ask("POST", f"/containers/{running.container}/kill")
+        with pytest.raises(ServiceFailed, match="tornado exited with 137 in mid-run"):
+            running.usage()
+
+
+def test_a_service_that_does_not_start_says_why(engine: Engine) -> None:
+    with ComposeRuntime("a test", ["sanic"], {**SETTINGS, "CONCURRENCY": "many"}) as runtime:
+        told = pytest.raises(ServiceFailed, match="sanic exited with 1 before it was ready")
+        with told as failed, runtime.service(catalog.load("sanic")):
+            pytest.fail("it started")
+        assert "CONCURRENCY must be a number" in failed.value.log_tail
+        assert engine.found("containers", runtime.project, "sanic") == []
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.3, 2.0])
+def test_a_killed_generator_leaves_no_container(runtime: ComposeRuntime, after_s: float) -> None:
+    with runtime.service(catalog.load("tornado")):
+        generator = runtime.generator(plan(runtime, window_s=60))
+        with pytest.raises(subprocess.TimeoutExpired):
+            generator.wait(after_s)
+        generator.kill()
+        generator.communicate(timeout=10)
+        if (
+            after_s
+        ):  # at once, the Engine may still be creating it; the end of the runtime sees to that
+            assert engine_has(runtime, "locust") == []
+
+
+def test_the_generator_speaks_as_it_goes(runtime: ComposeRuntime) -> None:
+    with runtime.service(catalog.load("tornado")):
+        generator = runtime.generator(plan(runtime, window_s=2.0))
+        assert generator.stdout is not None
+        events = [(json.loads(line)["event"], time.monotonic()) for line in generator.stdout]
+        assert generator.wait(20) == 0
+        generator.kill()
+        generator.communicate()
+    assert [name for name, _ in events] == ["ready", "open", "close"]
+    assert 1.8 < events[2][1] - events[1][1] < 2.5
+
+
+def test_one_core_is_not_split(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OneCore(Engine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cores = 1
+
+    monkeypatch.setattr(compose, "Engine", OneCore)
+    with ComposeRuntime("a test", [], SETTINGS) as runtime:
+        assert (runtime.pinned, runtime.load_cpus) == (False, [])
+        backend = engine.ask("GET", f"/containers/{runtime.container('backend')}/json")
+        assert backend["HostConfig"]["CpusetCpus"] == ""
+
+
+def test_an_image_that_cannot_be_built_is_told(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_IMAGE", "Not An Image")
+    runtime = ComposeRuntime("a test", ["tornado"], SETTINGS)
+    with pytest.raises(InstallError, match="could not be built") as failed, runtime:
+        pytest.fail("it was built")
+    assert "Not An Image" in str(failed.value)
+    assert left(engine, runtime.project) == []
+
+
+def engine_has(runtime: ComposeRuntime, name: str) -> list[str]:
+    return runtime.engine.found("containers", runtime.project, name)
+
+
+class Command:
+    """`python -m loadtests …` as at a terminal: its group gets the signals of the keyboard."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "loadtests", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.project = f"waiting-services-{self.process.pid}-"
+        self.said = ""
+        self._watchdog = threading.Timer(COMMAND_S, self.process.kill)
+        self._watchdog.start()
+
+    def __enter__(self) -> Command:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self._watchdog.cancel()
+
+    def wait_for(self, text: str) -> None:
+        """Read until a line holds `text`."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if text in line:
+                return
+        pytest.fail(f"it never said {text!r}:\n{self.said}")
+
+    def end(self, number: signal.Signals) -> int:
+        """Signal the whole group, as a terminal does; the exit status."""
+        os.killpg(self.process.pid, number)
+        output, _ = self.process.communicate(timeout=COMMAND_S)
+        self.said += output
+        return self.process.returncode
+
+
+@pytest.mark.parametrize("at", ["building", "[1/"])
+def test_ctrl_c_leaves_nothing(engine: Engine, tmp_path: Path, at: str) -> None:
+    services = ("--services", "sanic tornado", "--results", str(tmp_path))
+    with Command("bench", "--profile", "smoke", "--runtime", "compose", *services) as command:
+        command.wait_for(at)
+        assert command.end(signal.SIGINT) == 130, command.said
+    assert "Traceback" not in command.said
+    assert bool(list(tmp_path.glob("*/report.html"))) == (at == "[1/")
+    assert left(engine, command.project) == []
+
+
+def test_the_web_ui_until_sigterm(engine: Engine) -> None:
+    with Command("ui", "--runtime", "compose", "--services", "sanic tornado") as command:
+        command.wait_for("Locust's web UI: http://127.0.0.1:8089")
+        page = fetch("http://127.0.0.1:8089/")[1].decode()
+        assert '"sanic"' in page
+        assert '"tornado"' in page
+        assert '"flask-gevent"' not in page
+        assert command.end(signal.SIGTERM) == 0, command.said
+    assert "Traceback" not in command.said
+    assert left(engine, command.project) == []

@@ -1,0 +1,71 @@
+"""Fixtures: a folder of small services that do, or fail, what a test is about."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests import catalog, environments, local, process, verdict
+from loadtests.catalog import BACKEND, Service
+from loadtests.local import LocalRuntime
+
+FAKE = Path(__file__).with_name("fake_service.py")
+TOML = "".join(
+    f'{key} = "fake"\n' for key in ("title", "framework", "server", "client", "model", "waits")
+)
+SETTINGS = {"WORKERS": "1", "CONCURRENCY": "100", "BACKEND_TIMEOUT_S": "10"}
+
+Stage = Callable[..., list[Service]]
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """`stage("good", late="exits")` makes services of this Python in front of the real backend."""
+    real = environments.python(BACKEND)
+    environments.ensure([BACKEND])
+    services = tmp_path / "services"
+    services.mkdir()
+    (services / BACKEND).symlink_to(catalog.SERVICES / BACKEND)
+    shutil.copy(catalog.SERVICES / "contract.py", services)
+    for module in (catalog, process, environments):
+        monkeypatch.setattr(module, "SERVICES", services)
+    monkeypatch.setattr(environments, "ensure", lambda names: None)
+    monkeypatch.setattr(
+        environments, "python", lambda name: real if name == BACKEND else Path(sys.executable)
+    )
+    # What else runs on the core while the tests do is not what they are about.
+    monkeypatch.setattr(verdict, "MAX_GENERATOR_CPU", 9.0)
+
+    def make(*good: str, **faults: str) -> list[Service]:
+        for name, fault in {**dict.fromkeys(good, "none"), **faults}.items():
+            folder = services / name
+            folder.mkdir()
+            (folder / "app.py").touch()
+            (folder / "service.toml").write_text(TOML)
+            serve = folder / "serve"
+            serve.write_text(f'#!/bin/sh\nexec python "{FAKE}" {name} {fault}\n')
+            serve.chmod(0o755)
+        return [catalog.load(name) for name in [*good, *faults]]
+
+    return make
+
+
+@pytest.fixture
+def runtime(stage: Stage) -> Iterator[LocalRuntime]:
+    """The local runtime over what is on the stage; the caller enters it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield LocalRuntime("a test asks for it", [], SETTINGS)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for long."""
+    monkeypatch.setattr(process.ServiceProcess.wait_ready, "__defaults__", (3.0,))
+    monkeypatch.setattr(local, "PORT_FREE_S", 0.3)

@@ -1,0 +1,176 @@
+"""The commands: what cannot be run is said in one line, what runs ends cleanly."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from commandline import SETTINGS, Command, until
+
+from loadtests.__main__ import main
+from loadtests.catalog import ROOT, names
+from loadtests.process import fetch, free_port, is_free
+
+PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+LOCAL = ("--runtime", "local")
+
+REFUSED = {
+    "profile": (("bench", "--profile", "fast"), {}, "no profile 'fast'; there are: smoke"),
+    "service": (("bench", "--services", "tornado x"), {}, "no service 'x'; there are:"),
+    "the backend": (("bench", "--services", "backend"), {}, "no service 'backend'"),
+    "runtime": (("bench", "--runtime", "cloud"), {}, "no runtime 'cloud'; there are: auto"),
+    "workers": (("bench", *LOCAL), {"WORKERS": "abc"}, "WORKERS must be a number from 1"),
+    "no workers": (("bench", *LOCAL), {"WORKERS": "0"}, "WORKERS must be a number from 1"),
+    "concurrency": (("bench", *LOCAL), {"CONCURRENCY": "-5"}, "CONCURRENCY must be"),
+    "timeout": (
+        ("serve", "--service", "tornado"),
+        {"BACKEND_TIMEOUT_S": "nan"},
+        "BACKEND_TIMEOUT_S must",
+    ),
+    "no service": (("serve",), {}, "which service? make serve SERVICE=…, one of: "),
+    "serve what": (("serve", "--service", "x"), {}, "no service 'x'; there are:"),
+    "port": (("serve", "--service", "tornado", "--port", "http"), {}, "PORT must be a port from 1"),
+    "no port": (("serve", "--service", "tornado", "--port", "65536"), {}, "PORT must be a port"),
+    "ui": (("ui", "--services", "x"), {}, "no service 'x'; there are:"),
+    "ui where": (("ui", "--runtime", "cloud"), {}, "no runtime 'cloud'"),
+}
+
+
+def refused(command: Command, reason: str) -> None:
+    """It ended with 2 and one line, and left nothing running."""
+    with command:
+        status, said, complaints = command.end()
+        assert (status, said) == (2, "")
+        assert reason in complaints
+        assert complaints.count("\n") == 1
+        assert command.processes() == []
+
+
+@pytest.mark.parametrize(("arguments", "variables", "reason"), REFUSED.values(), ids=REFUSED)
+def test_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    variables: dict[str, str],
+    reason: str,
+) -> None:
+    """In this process, where whatever is started shows."""
+    started = []
+    monkeypatch.setattr(
+        subprocess.Popen, "__init__", lambda self, command, **_: started.append(command)
+    )
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    results = tmp_path / "results"
+    where = ("--results", str(results)) if arguments[0] == "bench" else ()
+    monkeypatch.setattr(sys, "argv", ["loadtests", *arguments, *where])
+    assert main() == 2
+    said = capsys.readouterr()
+    assert reason in said.err
+    assert (said.out, said.err.count("\n"), started) == ("", 1, [])
+    assert not results.exists()
+
+
+def test_refused_where_the_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        command = Command("serve", "--service", "tornado", "--port", port)
+        refused(command, f"PORT {port} on 127.0.0.1 is taken")
+
+
+def test_refused_where_results_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for results, why in (
+        (tmp_path / "file", "File exists"),
+        (tmp_path / "file" / "x", "Not a directory"),
+    ):
+        refused(Command("bench", *LOCAL, "--results", str(results)), f"RESULTS={results}: {why}")
+
+
+def test_the_first_line_names_the_runtime_and_why(tmp_path: Path) -> None:
+    """And says so before anything else is done; here, before a Ctrl-C."""
+    with Command("bench", *LOCAL, "--results", str(tmp_path)) as command:
+        first = command.until_it_says("")
+        command.interrupt()
+        assert command.end()[0] == 130
+        assert until(lambda: command.processes() == [])
+    assert first == "runtime: local (RUNTIME=local asks for it)\n"
+
+
+def test_auto_says_why(tmp_path: Path) -> None:
+    """Without a Docker Engine it measures local processes; here there is none, whatever else is."""
+    away = {"DOCKER_HOST": "unix:///nowhere/docker.sock", "DOCKER_CONTEXT": ""}
+    with Command("bench", "--results", str(tmp_path), **away) as command:
+        first = command.until_it_says("")
+        command.interrupt()
+        command.end()
+    assert re.fullmatch(r"runtime: local \(.*[Dd]ocker.*\)\n", first)
+
+
+def test_serve() -> None:
+    port = free_port()
+    with Command("serve", "--service", "tornado", "--port", str(port), CONCURRENCY="7") as command:
+        command.until_it_says("Ctrl-C")
+        assert command.said.startswith(f"tornado: http://127.0.0.1:{port}/?delay=0.1\n")
+        status, body = fetch(f"http://127.0.0.1:{port}/?delay=0.01", headers={"X-Request-ID": "a"})
+        assert (status, body) == (200, b'{"delay":0.01,"id":"a"}')
+        assert json.loads(fetch(f"http://127.0.0.1:{port}/info")[1])["concurrency"] == 7
+        assert len(command.ports()) == 2
+        command.interrupt()
+        status, said, complaints = command.end()
+        assert (status, complaints) == (0, "")
+        assert said.endswith("stopped\n")
+        assert until(lambda: command.processes() == [])
+    assert is_free(port)
+
+
+@needs_make
+def test_make_prints_every_verb() -> None:
+    with Command(command=("make",)) as command:
+        status, said, complaints = command.end()
+    assert (status, complaints) == (0, "")
+    verbs = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert verbs is not None
+    assert {"bench", "test", "ui", "serve", "report", "lint", "lock"} < set(verbs[1].split())
+    for verb in verbs[1].split():
+        assert len(re.findall(rf"^{verb} +\w.*$", said, re.M)) == 1, verb
+
+
+@needs_make
+def test_make_serve() -> None:
+    port = free_port()
+    asked = ("make", "serve", "SERVICE=tornado", f"PORT={port}", f"PYTHON={PYTHON}")
+    with Command(command=asked) as command:
+        command.until_it_says("Ctrl-C")
+        assert fetch(f"http://127.0.0.1:{port}/?delay=0")[0] == 200
+        started = psutil.Process(command.process.pid).children(recursive=True)
+        assert len(started) >= 3  # the harness, the backend, the service
+        command.interrupt()
+        said = command.end()[1]
+        assert "stopped\n" in said
+        assert until(lambda: command.processes() == [])
+    assert is_free(port)
+
+
+@needs_make
+@pytest.mark.parametrize("asked", ["serve SERVICE=x", "bench PROFILE=x", "bench SERVICES=x"])
+def test_make_refuses(asked: str) -> None:
+    with Command(command=("make", *asked.split(), f"PYTHON={PYTHON}")) as command:
+        status, said, complaints = command.end()
+    assert status == 2
+    assert "Traceback" not in complaints
+    reason, _make = complaints.splitlines()
+    assert "'x'; there are: " in reason
+    assert said.replace("installing the harness in .venv\n", "") == ""
+    assert "x" not in names()

@@ -1,0 +1,184 @@
+"""Services as processes: ready when they say so, gone when they are stopped, with all their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import SETTINGS, Stage
+
+from loadtests import local
+from loadtests.local import LocalRuntime
+from loadtests.process import ServiceProcess, fetch, free_port, is_free
+from loadtests.runtime import ServiceFailed
+
+NOWHERE = {"BACKEND_URL": "http://127.0.0.1:9", **SETTINGS}
+
+
+def started(stage: Stage, fault: str, **settings: str) -> ServiceProcess:
+    (service,) = stage(one=fault)
+    return ServiceProcess(service.name, {**NOWHERE, "PORT": str(free_port()), **settings})
+
+
+def port(process: ServiceProcess) -> int:
+    return int(process.url.rpartition(":")[2])
+
+
+def group(process: ServiceProcess) -> list[int]:
+    """The live processes of its process group."""
+    found = []
+    for other in psutil.process_iter():
+        try:
+            if os.getpgid(other.pid) == process.pid and other.status() != psutil.STATUS_ZOMBIE:
+                found.append(other.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+@pytest.fixture
+def sleeping(tmp_path: Path) -> Iterator[Path]:
+    """Where a service writes the pid of the child it leaves; that ends with the test."""
+    path = tmp_path / "services" / "one" / "child.pid"
+    yield path
+    if path.exists() and psutil.pid_exists(int(path.read_text())):
+        os.kill(int(path.read_text()), signal.SIGKILL)
+
+
+def test_ready_and_stopped(stage: Stage) -> None:
+    with started(stage, "none") as process:
+        process.wait_ready()
+        assert fetch(f"{process.url}/health") == (200, b'{"status":"ok"}')
+        assert (process.returncode, group(process)) == (None, [process.pid])
+        assert not is_free(port(process))
+    assert process.returncode == 0
+    assert is_free(port(process))
+
+
+def test_exits_at_once(stage: Stage) -> None:
+    with (
+        pytest.raises(ServiceFailed, match="one exited with 1 before it was ready") as caught,
+        started(stage, "exits") as process,
+    ):
+        process.wait_ready()
+    assert caught.value.log_tail == "the last words of a service"
+
+
+def test_never_ready(stage: Stage) -> None:
+    with (
+        pytest.raises(ServiceFailed, match=r"one was not ready within 1\.5 s") as caught,
+        started(stage, "deaf") as process,
+    ):
+        process.wait_ready(timeout_s=1.5)
+    assert caught.value.log_tail == "listens to nobody"
+    assert group(process) == []
+
+
+def test_ignores_sigterm(stage: Stage) -> None:
+    process = started(stage, "stubborn")
+    process.wait_ready()
+    process.stop(grace_s=0.3)
+    assert process.returncode == -signal.SIGKILL
+    assert is_free(port(process))
+
+
+def test_a_second_ctrl_c_while_it_stops(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = started(stage, "stubborn")
+    process.wait_ready()
+    wait = process._process.wait
+
+    def interrupted(timeout: float | None = None) -> int:
+        if timeout is not None:
+            raise KeyboardInterrupt
+        return wait()
+
+    monkeypatch.setattr(process._process, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        process.stop(grace_s=30)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_leaves_a_child_behind(stage: Stage, sleeping: Path) -> None:
+    with started(stage, "parent") as process:
+        process.wait_ready()
+        child = int(sleeping.read_text())
+        assert sorted(group(process)) == sorted([process.pid, child])
+    assert process.returncode == 0
+    assert gone(child)
+
+
+def gone(pid: int) -> bool:
+    """Whether it ended: init may take a moment to bury it."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_port_is_still_held(
+    stage: Stage, runtime: LocalRuntime, sleeping: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "PORT_FREE_S", 0.3)
+    (service,) = stage(one="holder")
+    message = r"port \d+ was still held after one had stopped"
+    with runtime, pytest.raises(ServiceFailed, match=message), runtime.service(service):
+        assert psutil.pid_exists(int(sleeping.read_text()))
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_serve_cannot_be_run(stage: Stage, mode: int | None) -> None:
+    (service,) = stage("one")
+    serve = service.folder / "serve"
+    if mode is None:
+        serve.unlink()
+    else:
+        serve.chmod(mode)
+    with pytest.raises(ServiceFailed, match="services/one/serve cannot be run"):
+        ServiceProcess("one", {**NOWHERE, "PORT": str(free_port())})
+
+
+def test_the_cores_are_its_own(stage: Stage) -> None:
+    (service,) = stage("one")
+    mine = os.sched_getaffinity(0)
+    core = {max(mine)}
+    settings = {**NOWHERE, "PORT": str(free_port())}
+    with ServiceProcess(service.name, settings, core) as process:
+        process.wait_ready()
+        assert os.sched_getaffinity(process.pid) == core
+        assert os.sched_getaffinity(0) == mine
+
+
+def test_usage_counts_the_whole_tree(stage: Stage, runtime: LocalRuntime, sleeping: Path) -> None:
+    (service,) = stage(one="parent")
+    with runtime, runtime.service(service) as running:
+        top = psutil.Process(int(sleeping.read_text())).parent()
+        assert top is not None
+        before = running.usage()
+        own = top.memory_info().rss
+        assert own < before.rss_bytes < own + 20e6  # `sleep` is small
+        for _ in range(200):
+            fetch(f"{running.url}/health")
+        used = running.usage().cpu_s - before.cpu_s
+        times = top.cpu_times()
+        assert 0 < used < times.user + times.system + 0.02
+        top.kill()
+        os.waitid(os.P_PID, top.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet buried
+        with pytest.raises(ServiceFailed, match="one exited with -9 in mid-run"):
+            running.usage()
+
+
+def test_a_free_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert not is_free(server.getsockname()[1])
+    assert is_free(free_port())

@@ -1,0 +1,88 @@
+"""The project's shape: what a reader expects to find, and what must not be in it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from loadtests.catalog import ROOT
+
+TOP = {
+    "README.md", "Makefile", "compose.yaml", "pyproject.toml", "LICENSE", ".ci", ".github",
+    "services", "loadtests", "results", "tests",
+}  # fmt: skip
+PARTS = (
+    "services/CONTRACT.md",
+    "services/Dockerfile",
+    "services/backend/serve",
+    "loadtests/locustfile.py",
+    "loadtests/profiles.toml",
+    "loadtests/run.schema.json",
+    ".ci/run",
+    "tests/contract",
+    "tests/harness",
+    "tests/compose",
+)
+LONGEST = 250
+
+
+def files() -> list[Path]:
+    """What is, or is about to be, in the repository."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    return [path for path in map(ROOT.joinpath, done.stdout.splitlines()) if path.is_file()]
+
+
+def containing(pattern: str, paths: list[Path]) -> list[str]:
+    """Where `pattern` is found."""
+    found = []
+    for path in paths:
+        text = path.read_text(errors="replace")
+        found += [f"{path.relative_to(ROOT)}: {match[0]}" for match in re.finditer(pattern, text)]
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(TOP | set(PARTS)))
+def test_it_is_there(name: str) -> None:
+    assert (ROOT / name).exists()
+
+
+def test_nothing_else_is_on_top() -> None:
+    shown = {path.relative_to(ROOT).parts[0] for path in files()}
+    assert {name for name in shown - TOP if not name.startswith(".")} == set()
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert re.search(r"^ *make bench$", text, re.M)
+    assert re.search(r"^ *make ui$", text, re.M)
+
+
+def test_no_path_of_a_machine_that_built_something() -> None:
+    homes = "|".join(
+        ("/" + "root/", "/" + "home/[a-z]", "/" + "Users/", "/" + "work/", r"[^a-z$\w]/" + "tmp/w")
+    )
+    assert containing(homes, files()) == []
+
+
+def test_the_locks_name_no_index() -> None:
+    locks = [path for path in files() if path.name == "requirements.txt"]
+    assert len(locks) >= 8
+    assert (
+        containing(r"(?m)^ *(--index-url|--extra-index-url|--find-links|-i ).*|https?://\S+", locks)
+        == []
+    )
+
+
+def test_modules_stay_short() -> None:
+    long = {
+        path.name: lines
+        for path in (ROOT / "loadtests").glob("*.py")
+        if (lines := len(path.read_text().splitlines())) >= LONGEST
+    }
+    assert long == {}

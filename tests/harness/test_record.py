@@ -1,0 +1,154 @@
+"""`run.json`: written whole or not at all, checked both ways, summed up over rounds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import runs
+
+from loadtests import record
+from loadtests.catalog import ROOT
+from loadtests.record import InvalidRun, Run, Spread, summarise
+
+# Writes a run over another one where files may not grow beyond 4 KiB.
+NO_SPACE = """
+import resource, signal, sys
+from pathlib import Path
+from loadtests import record
+path = Path(sys.argv[1])
+run = record.load(path)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+record.save(run, path)
+"""
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    for run in (runs.troubled(), runs.empty(finished_at=None)):
+        record.save(run, tmp_path / "run.json")
+        assert record.load(tmp_path / "run.json") == run
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_a_write_that_fails_in_the_middle_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    record.save(runs.made_up(), path)
+    before = path.read_bytes()
+    command = [sys.executable, "-c", NO_SPACE, str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "OSError" in done.stderr
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_nothing_is_written_that_does_not_fit_the_schema(tmp_path: Path) -> None:
+    run = runs.made_up(rounds=1)
+    run.points[0].binding = "luck"
+    with pytest.raises(InvalidRun, match=r"points\[0\].binding"):
+        record.save(run, tmp_path / "run.json")
+    assert os.listdir(tmp_path) == []
+
+
+def doctored(*where: Any, to: Any = None) -> dict[str, Any]:
+    """A run as JSON with the value at `where` set to `to`, or left out."""
+    document = asdict(runs.made_up(rounds=1))
+    inner: Any = document
+    for key in where[:-1]:
+        inner = inner[key]
+    if to is None:
+        del inner[where[-1]]
+    else:
+        inner[where[-1]] = to
+    return document
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        doctored("schema", to=2),
+        doctored("seed"),
+        doctored("extra", to=1),
+        doctored("runtime", to="cloud"),
+        doctored("started_at", to="yesterday"),
+        doctored("machine", "cores", to=0),
+        doctored("machine", "name", to="../x"),
+        doctored("services", "sanic", "model"),
+        doctored("services", "sanic", "info", to={}),
+        doctored("points", 0, "p99_ms"),
+        doctored("points", 0, "p98_ms", to=1.0),
+        doctored("points", 0, "p99_ms", to="fast"),
+        doctored("points", 0, "requests", to=-1),
+        doctored("points", 0, "requests", to=1.5),
+        doctored("points", 0, "valid", to="yes"),
+        doctored("points", 0, "round", to=0),
+        doctored("summary", 0, "rps", "median"),
+        doctored("summary", 0, "valid_rounds"),
+    ],
+)
+def test_a_doctored_run_is_refused(tmp_path: Path, document: Any) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(InvalidRun, match=r"run\.json"):
+        record.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "\x00"])
+def test_what_is_no_run_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InvalidRun, match=r"run\.json"):
+        record.load(tmp_path / "run.json")
+    with pytest.raises(InvalidRun, match="No such file"):
+        record.load(tmp_path / "other.json")
+
+
+def rounds(*rps: float | None, invalid: tuple[int, ...] = ()) -> Run:
+    """One service; a round without a figure measured nothing."""
+    run = runs.empty()
+    made = runs.made_up({"one": (0.2, 1000)}, users=(10,), rounds=len(rps)).points
+    for point, figure in zip(made, rps, strict=True):
+        if figure is None:
+            point = runs.failed("one", 10, point.round)
+        else:
+            point.rps, point.valid = figure, point.round not in invalid
+            point.invalid_because = [] if point.valid else [f"bad {point.round}"]
+        run.add(point)
+    return run
+
+
+def test_median_and_spread() -> None:
+    (row,) = rounds(90.0, 70.0, 80.0).summary
+    assert row.rps == Spread(median=80.0, min=70.0, max=90.0)
+    assert (row.rounds, row.valid_rounds, row.valid, row.invalid_because) == (3, 3, True, [])
+
+
+def test_invalid_rounds_are_left_out_but_not_hidden() -> None:
+    (row,) = rounds(90.0, 999.0, 80.0, None, invalid=(2,)).summary
+    assert row.rps == Spread(median=85.0, min=80.0, max=90.0)
+    assert (row.rounds, row.valid_rounds, row.valid) == (4, 2, True)
+    assert row.invalid_because == ["bad 2", "did not start"]
+
+
+def test_no_round_is_valid() -> None:
+    (row,) = rounds(90.0, None, 80.0, invalid=(1, 3)).summary
+    assert row.rps == Spread(median=85.0, min=80.0, max=90.0)
+    assert (row.valid, row.valid_rounds) == (False, 0)
+    (nothing,) = rounds(None, None).summary
+    assert (nothing.rps, nothing.p99_ms, nothing.valid, nothing.requests) == (None, None, False, 0)
+
+
+def test_services_and_scenarios_are_not_mixed() -> None:
+    run = runs.made_up(users=(1, 200), rounds=2)
+    rows = {(row.service, row.users): row for row in summarise(run.points[::-1])}
+    assert len(rows) == 10
+    for (service, users), row in rows.items():
+        own = [p.rps for p in run.points if (p.service, p.users) == (service, users)]
+        assert row.rps is not None
+        assert (row.rps.min, row.rps.max) == (min(own), max(own))

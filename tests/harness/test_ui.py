@@ -1,0 +1,129 @@
+"""`make ui` as a person uses it: in a browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from commandline import Command, until
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
+
+from loadtests.catalog import names
+from loadtests.process import fetch, is_free
+
+UI = "http://127.0.0.1:8089"
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+DRIVER = shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,1000",
+)
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="Chromium and its driver are not both installed"
+)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """A browser with a profile of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(option)
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    browser = webdriver.Chrome(options=options, service=service)
+    yield browser
+    browser.quit()
+
+
+def field(browser: webdriver.Chrome, name: str) -> WebElement:
+    """A field of the form, once it is there."""
+    assert until(lambda: browser.find_elements(By.NAME, name), 20), browser.page_source
+    return browser.find_element(By.NAME, name)
+
+
+def fill(browser: webdriver.Chrome, name: str, text: str) -> None:
+    """Write over what is there, which `clear()` does not."""
+    field(browser, name).send_keys(Keys.CONTROL + "a", text)
+
+
+def figure(browser: webdriver.Chrome, title: str) -> float:
+    """What stands under `title` at the top of the page, 0 as long as nothing does."""
+    lines = browser.find_element(By.TAG_NAME, "header").text.split("\n")
+    return float(lines[lines.index(title) + 1]) if title in lines else 0
+
+
+def connections(command: Command, name: str) -> int:
+    """How many connections the service `name` has from outside: not those to the backend."""
+    ours = [process for process in command.processes() if process.cwd().endswith(f"/{name}")]
+    found = [connection for process in ours for connection in process.net_connections("tcp")]
+    ports = {c.laddr.port for c in found if c.status == psutil.CONN_LISTEN}
+    return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr.port in ports for c in found)
+
+
+def stats() -> dict[str, Any]:
+    """What the page shows, as Locust gives it to the page."""
+    document: dict[str, Any] = json.loads(fetch(f"{UI}/stats/requests")[1])
+    return document
+
+
+def show_custom_fields(browser: webdriver.Chrome) -> None:
+    """Open the parts of the form that are folded."""
+    for header in browser.find_elements(By.CSS_SELECTOR, "form [aria-expanded=false]"):
+        browser.execute_script("arguments[0].click()", header)
+
+
+def test_a_person_loads_one_service(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    assert until(lambda: is_free(8089), 60), "another web UI is running"
+    chosen, *_, last = sorted(names(), key=lambda name: name != "tornado")
+    with Command("ui", "--runtime", "local", "--services", f"{last} {chosen}") as command:
+        assert command.until_it_says("runtime: ").startswith("runtime: local (")
+        command.until_it_says("Locust's web UI: http://127.0.0.1:8089")
+        assert until(lambda: not is_free(8089), 30)
+        idle = {name: connections(command, name) for name in (last, chosen)}
+        browser.get(UI)
+        fill(browser, "userCount", "20")
+        fill(browser, "spawnRate", "20")
+        show_custom_fields(browser)
+        service = Select(field(browser, "service"))
+        assert [option.get_attribute("value") for option in service.options] == [last, chosen]
+        service.select_by_value(chosen)
+        fill(browser, "delay", "0.05")
+        browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+
+        assert until(lambda: figure(browser, "RPS") > 0, 30), browser.page_source
+        browser.save_screenshot(str(tmp_path / "ui.png"))
+        assert figure(browser, "Users") == 20
+        assert connections(command, chosen) == idle[chosen] + 20
+        assert connections(command, last) == idle[last]
+        shown = stats()
+        (row,) = [row for row in shown["stats"] if row["name"] != "Aggregated"]
+        assert (row["name"], row["num_failures"], shown["errors"]) == ("/?delay=0.05", 0, [])
+        assert row["num_requests"] > 20
+        assert row["min_response_time"] >= 50
+
+        command.interrupt()
+        status, said, _ = command.end(60)
+        assert status == 0
+        assert said.endswith("stopped\n")
+        assert until(lambda: command.processes() == [])
+    assert is_free(8089)
