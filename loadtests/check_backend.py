@@ -54,6 +54,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=16384;
         location = /health {{ echo ok; }}
+        location = /static {{ return 200 '{{"delay":0,"id":"{request_id}"}}'; }}
         location = /delay/0 {{ echo -n '{{"delay":0,"id":"{request_id}"}}'; }}
         location = /delay/0.1 {{ echo_sleep 0.1; echo -n '{{"delay":0.1,"id":"{request_id}"}}'; }}
     }}

@@ -236,8 +236,11 @@ def log_tail(container: str) -> str:
 
 
 def _ended(engine: Engine, container: str) -> str:
+    """How it ended; what runs in it by `docker exec` ends a moment before it."""
+    with contextlib.suppress(EngineError):
+        engine.ask("POST", f"/containers/{container}/wait", timeout_s=5)
     state = engine.state(container)
     if not state or state["Running"]:
-        return "has gone" if not state else "failed"
+        return "failed" if state else "was removed"
     killed = ", out of memory" if state["OOMKilled"] else ""
     return f"exited with {state['ExitCode']}{killed}"

@@ -127,7 +127,7 @@ class DelayUser(RawHttpUser):
 
 
 def valid_delay(text: str) -> str:
-    """`text` if the contract allows it, 0 to 60 with at most six decimals; ArgumentTypeError otherwise."""
+    """`text` if the contract allows it: 0 to 60, six decimals at most; else ArgumentTypeError."""
     if not re.fullmatch(r"(0|[1-9][0-9]?)(\.[0-9]{1,6})?", text) or float(text) > 60:
         raise ArgumentTypeError(f"must be a number from 0 to 60, such as 0.1, not {text!r}")
     return text

@@ -114,17 +114,17 @@ def test_a_service_that_does_not_start_says_why(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 2.0])
-def test_a_killed_generator_leaves_no_container(runtime: ComposeRuntime, after_s: float) -> None:
+def test_a_killed_generator_is_gone_and_another_can_start(
+    engine: Engine, runtime: ComposeRuntime, after_s: float
+) -> None:
     with runtime.service(catalog.load("tornado")):
         generator = runtime.generator(plan(runtime, window_s=60))
         with pytest.raises(subprocess.TimeoutExpired):
             generator.wait(after_s)
         generator.kill()
         generator.communicate(timeout=10)
-        if (
-            after_s
-        ):  # at once, the Engine may still be creating it; the end of the runtime sees to that
-            assert engine_has(runtime, "locust") == []
+        assert engine.found("containers", runtime.project, "locust") == []
+        assert runtime.generator(plan(runtime, window_s=0.1)).wait(20) == 0
 
 
 def test_the_generator_speaks_as_it_goes(runtime: ComposeRuntime) -> None:
@@ -161,10 +161,6 @@ def test_an_image_that_cannot_be_built_is_told(
         pytest.fail("it was built")
     assert "Not An Image" in str(failed.value)
     assert left(engine, runtime.project) == []
-
-
-def engine_has(runtime: ComposeRuntime, name: str) -> list[str]:
-    return runtime.engine.found("containers", runtime.project, name)
 
 
 class Command:

@@ -27,8 +27,8 @@ REFUSED = {
     "service": (("bench", "--services", "tornado x"), {}, "no service 'x'; there are:"),
     "the backend": (("bench", "--services", "backend"), {}, "no service 'backend'"),
     "runtime": (("bench", "--runtime", "cloud"), {}, "no runtime 'cloud'; there are: auto"),
-    "workers": (("bench", *LOCAL), {"WORKERS": "abc"}, "WORKERS must be a number from 1"),
-    "no workers": (("bench", *LOCAL), {"WORKERS": "0"}, "WORKERS must be a number from 1"),
+    "workers": (("bench", *LOCAL), {"WORKERS": "abc"}, "WORKERS must be a whole number from 1"),
+    "no workers": (("bench", *LOCAL), {"WORKERS": "0"}, "WORKERS must be a whole number from 1"),
     "concurrency": (("bench", *LOCAL), {"CONCURRENCY": "-5"}, "CONCURRENCY must be"),
     "timeout": (
         ("serve", "--service", "tornado"),
@@ -127,7 +127,7 @@ def test_serve() -> None:
         assert (status, body) == (200, b'{"delay":0.01,"id":"a"}')
         assert json.loads(fetch(f"http://127.0.0.1:{port}/info")[1])["concurrency"] == 7
         assert len(command.ports()) == 2
-        command.interrupt()
+        command.process.terminate()  # the same as Ctrl-C
         status, said, complaints = command.end()
         assert (status, complaints) == (0, "")
         assert said.endswith("stopped\n")

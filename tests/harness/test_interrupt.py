@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from commandline import Command, runs_in, until
 
 from loadtests import record
@@ -24,8 +22,7 @@ def left_in(folder: Path) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_two_runs_one_is_interrupted(tmp_path: Path, number: signal.Signals) -> None:
+def test_two_runs_one_is_interrupted(tmp_path: Path) -> None:
     results = tmp_path / "results"
     with (
         Command(*BENCH, "--results", str(results)) as one,
@@ -33,7 +30,7 @@ def test_two_runs_one_is_interrupted(tmp_path: Path, number: signal.Signals) -> 
     ):
         one.until_it_says("[1/2")
         assert len(one.ports()) == 2  # the backend and the service
-        one.process.send_signal(number)
+        one.interrupt()
         status, said, complaints = one.end(30)
         assert (status, complaints) == (130, "")
         assert "interrupted: 1 of 2 points are in the report" in said

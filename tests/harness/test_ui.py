@@ -63,7 +63,10 @@ def field(browser: webdriver.Chrome, name: str) -> WebElement:
 
 def fill(browser: webdriver.Chrome, name: str, text: str) -> None:
     """Write over what is there, which `clear()` does not."""
-    field(browser, name).send_keys(Keys.CONTROL + "a", text)
+    element = field(browser, name)
+    element.send_keys(Keys.CONTROL, "a")
+    element.send_keys(Keys.NULL, text)
+    assert element.get_attribute("value") == text
 
 
 def figure(browser: webdriver.Chrome, title: str) -> float:
@@ -111,8 +114,7 @@ def test_a_person_loads_one_service(browser: webdriver.Chrome, tmp_path: Path) -
         browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
 
         assert until(lambda: figure(browser, "RPS") > 0, 30), browser.page_source
-        browser.save_screenshot(str(tmp_path / "ui.png"))
-        assert figure(browser, "Users") == 20
+        assert until(lambda: figure(browser, "Users") == 20, 20), browser.page_source
         assert connections(command, chosen) == idle[chosen] + 20
         assert connections(command, last) == idle[last]
         shown = stats()

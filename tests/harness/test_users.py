@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 import subprocess
+from argparse import ArgumentTypeError
 from collections import Counter
 from pathlib import Path
 
@@ -264,9 +265,32 @@ def test_the_chosen_service_gets_the_load(tmp_path: Path) -> None:
     assert other.requests
 
 
-@pytest.mark.parametrize("delay", ["-1", "61", "1e1", "nan", "", "0.1234567"])
-def test_a_bad_delay_is_refused(delay: str) -> None:
-    asked = locusts.command("--headless", f"--delay={delay}", "--host", "http://127.0.0.1:1")
+def test_a_bad_delay_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = locusts.command("--headless", "--delay=nan", "--host", "http://127.0.0.1:1")
     done = subprocess.run(asked, timeout=60, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "must be a number of seconds from 0 to 60" in done.stderr
+    assert "from 0 to 60, such as 0.1, not 'nan'" in done.stderr
+
+    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # not this process
+    from loadtests.users import valid_delay
+
+    for good in ("0", "0.1", "0.10", "9", "59.999999", "60", "60.0"):
+        assert valid_delay(good) == good
+    for bad in (
+        "-1",
+        "61",
+        "60.1",
+        "1e1",
+        "nan",
+        "inf",
+        "",
+        " 1",
+        "1 ",
+        "01",
+        ".5",
+        "1.",
+        "0.1234567",
+        "1\n",
+    ):
+        with pytest.raises(ArgumentTypeError, match="from 0 to 60"):
+            valid_delay(bad)
