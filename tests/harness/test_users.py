@@ -229,10 +229,10 @@ def test_response_times_are_kept_to_a_tenth_of_a_millisecond(tmp_path: Path) -> 
 
 def test_two_processes_count_all_requests(tmp_path: Path) -> None:
     with Server(after_delay) as server:
-        stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", "--processes", "2")
+        stats = locusts.run(tmp_path, server.url, 20, 2, "--delay", "0.1", "--processes", "2")
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
     assert (server.connections, precise(stats.response_times)) == (20, True)
-    assert stats.requests > 100
+    assert stats.requests > 50
 
 
 def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
@@ -242,13 +242,13 @@ def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
     try:
         with Server(after_delay) as server:
             master = ("--master", "--master-bind-port", port, "--expect-workers", "1")
-            stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", *master)
+            stats = locusts.run(tmp_path, server.url, 20, 2, "--delay", "0.1", *master)
         assert worker.wait(20) == 0
     finally:
         worker.kill()
         worker.wait()
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
-    assert (server.connections, stats.requests > 100) == (20, True)
+    assert (server.connections, stats.requests > 50) == (20, True)
 
 
 def test_the_chosen_service_gets_the_load(tmp_path: Path) -> None:
