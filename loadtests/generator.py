@@ -92,6 +92,8 @@ class Generator:
 
     def measure(self, users: int) -> None:
         """Bring the users up to `users`, warm up, measure one window, print it."""
+        # A saturated event loop may accept one connection a turn, of a millisecond or so.
+        DelayUser.settle_s = 0.1 + (users - self.runner.user_count) * 0.001
         self.runner.start(users, spawn_rate=users)
         while self.runner.user_count < users:
             gevent.sleep(0.01)

@@ -38,7 +38,7 @@ class RawHttpUser(User):
 
     abstract = True
     timeout_s = 60.0
-    settle_s = 1.0
+    settle_s = 0.1
     spread_s = 0.0
     pause_after_failure_s = 0.1  # a refused connection takes no time: no busy loop
     in_flight = 0

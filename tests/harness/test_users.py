@@ -174,10 +174,10 @@ def test_every_kind_of_failure_is_counted_once(tmp_path: Path) -> None:
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
-    stats = locusts.run(tmp_path, f"http://127.0.0.1:{free_port()}", 5, 2)
+    stats = locusts.run(tmp_path, f"http://127.0.0.1:{free_port()}", 5, 4)
     assert stats.failure_kinds == {"refused": stats.requests}
     # Each of the five tries ten times a second, not as often as the core allows.
-    assert 5 <= stats.requests <= 5 * 10 * 2 * 1.5
+    assert 5 <= stats.requests <= 5 * 10 * 4
 
 
 def test_descriptors_above_1024_keep_one_connection_each(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_response_times_are_kept_to_a_tenth_of_a_millisecond(tmp_path: Path) -> 
 
 def test_two_processes_count_all_requests(tmp_path: Path) -> None:
     with Server(after_delay) as server:
-        stats = locusts.run(tmp_path, server.url, 20, 2, "--delay", "0.1", "--processes", "2")
+        stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", "--processes", "2")
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
     assert (server.connections, precise(stats.response_times)) == (20, True)
     assert stats.requests > 50
@@ -242,7 +242,7 @@ def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
     try:
         with Server(after_delay) as server:
             master = ("--master", "--master-bind-port", port, "--expect-workers", "1")
-            stats = locusts.run(tmp_path, server.url, 20, 2, "--delay", "0.1", *master)
+            stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", *master)
         assert worker.wait(20) == 0
     finally:
         worker.kill()
