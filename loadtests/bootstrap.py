@@ -43,7 +43,7 @@ def ensure(folder: Path, lock: Path) -> None:
     marker = folder / "built-from"
     if marker.is_file() and marker.read_text() == built_from:
         return
-    print(f"installing the harness in {folder.relative_to(ROOT)}", flush=True)
+    print(f"installing the harness in {folder.relative_to(ROOT)}", file=sys.stderr)
     made = [sys.executable, "-m", "venv", "--clear", str(folder)]
     if subprocess.run(made, check=False).returncode:
         sys.exit("Python cannot make environments; on Debian: apt install python3-venv")

@@ -7,7 +7,6 @@ import http.client
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from loadtests.catalog import BACKEND, ROOT, Service
 from loadtests.engine import Cgroup, Engine, EngineError, docker, kill_session
 from loadtests.environments import InstallError
-from loadtests.process import LOG_TAIL_BYTES, READY_S, fetch
+from loadtests.process import LOG_TAIL_BYTES, READY_S, end_as_on_ctrl_c, fetch
 from loadtests.runtime import ServiceFailed, Usage
 
 PORT = 8080  # of every service in its container
@@ -201,7 +200,7 @@ class _Generator(subprocess.Popen[str]):
 def up_ui(services: list[Service], settings: dict[str, str]) -> int:
     """Backend, services and Locust's web UI in containers until Ctrl-C; the exit status."""
     names = [service.name for service in services]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_on_ctrl_c()
     try:
         with ComposeRuntime("make ui", names, settings) as runtime:
             runtime.up(*names, "locust", "locust-worker")

@@ -58,7 +58,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 @pytest.fixture
 def runtime(stage: Stage) -> Iterator[LocalRuntime]:
     """The local runtime over what is on the stage; the caller enters it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     yield LocalRuntime("a test asks for it", [], SETTINGS)
     for number, handler in before.items():
         signal.signal(number, handler)

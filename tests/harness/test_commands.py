@@ -170,7 +170,8 @@ def test_make_refuses(asked: str) -> None:
         status, said, complaints = command.end()
     assert status == 2
     assert "Traceback" not in complaints
-    reason, _make = complaints.splitlines()
+    lines = complaints.splitlines()
+    reason, _make = [line for line in lines if not line.startswith("installing the harness")]
     assert "'x'; there are: " in reason
-    assert said.replace("installing the harness in .venv\n", "") == ""
+    assert said == ""
     assert "x" not in names()
