@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from loadtests import environments
+from loadtests.catalog import BACKEND
 from tests.backend.running import PYTHON, Backend, get, running
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _environment_is_built() -> None:
-    assert PYTHON.exists(), f"no {PYTHON}: build the backend's environment or set BACKEND_PYTHON"
+    if "BACKEND_PYTHON" not in os.environ:
+        environments.ensure([BACKEND])
+    assert PYTHON.exists(), f"no {PYTHON}: is BACKEND_PYTHON right?"
 
 
 @pytest.fixture(scope="module")

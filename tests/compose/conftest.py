@@ -12,6 +12,7 @@ import pytest
 from loadtests import catalog, compose
 from loadtests.catalog import ROOT
 from loadtests.engine import Engine, docker
+from loadtests.process import is_free
 
 SETTINGS = {"WORKERS": "1", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
 BUILD_S = 1200
@@ -61,6 +62,8 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(engine: Engine) -> Iterator[Stack]:
     """Everything of compose.yaml up and healthy, with two Locust workers."""
+    if not is_free(8089):
+        pytest.fail("port 8089 on 127.0.0.1 is taken: stop what listens there")
     project = f"waiting-services-test-{os.getpid()}-{secrets.token_hex(3)}"
     one_core = {} if engine.cores > 1 else {"SERVICE_CPUSET": "", "LOAD_CPUSET": ""}
     up = ("up", "--build", "--detach", "--wait", "--scale", "locust-worker=2")
