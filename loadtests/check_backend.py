@@ -14,7 +14,6 @@ import argparse
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,8 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-BACKEND = ROOT / "services" / "backend"
+from loadtests import environments
+from loadtests.catalog import SERVICES
+from loadtests.process import free_port
+
+BACKEND = SERVICES / "backend"
 SCENARIOS = ("200:0.1", "1000:0.1", "8000:0.1", "200:0", "1000:0", "8000:0")
 REQUEST_ID = "0123456789abcdef"
 # Our requests/s over nginx's, at least; and our p99 over nginx's, at most, where there is a delay.
@@ -97,18 +99,10 @@ def nginx_modules() -> Path:
 
 def backend_python() -> Path:
     """The interpreter of the backend's environment; Missing where it is not built."""
-    default = ROOT / ".venvs" / "backend" / "bin" / "python"
-    python = Path(os.environ.get("BACKEND_PYTHON", default))
+    python = Path(os.environ.get("BACKEND_PYTHON", environments.python("backend")))
     if not python.exists():
         raise Missing(f"the backend's environment is not built: no {python}")
     return python
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

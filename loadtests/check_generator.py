@@ -24,10 +24,10 @@ from loadtests.check_backend import (
     NGINX_CONF,
     REQUEST_ID,
     Missing,
-    free_port,
     nginx_modules,
     running,
 )
+from loadtests.process import free_port
 
 # Requests/s over FastHttpUser's against static answers; the share of the limit
 # at 1000 users × 100 ms, and the distance of its p50 from wrk's.
