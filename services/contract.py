@@ -15,6 +15,9 @@ from urllib.parse import parse_qsl
 JSON = "application/json"
 
 BAD_DELAY = "delay must be given once, as a decimal number of seconds from 0 to 60, such as 0.1"
+BAD_CALLS = "calls must be given once, as a whole number from 1 to 100"
+BAD_CYCLES = "cycles must be given once, as a whole number from 0 to 10000000"
+BAD_SIZE = "size must be given once, as a whole number from 0 to 16777216"
 BAD_REQUEST_ID = "X-Request-ID must be 1 to 64 letters, digits or any of . _ : -"
 NO_ROUTE = "no such route"
 WRONG_METHOD = "method not allowed"
@@ -22,9 +25,17 @@ SHUTTING_DOWN = "shutting down"
 INTERNAL = "internal error"
 
 MAX_DELAY_S = 60
+MAX_CALLS = 100
+MAX_CYCLES = 10_000_000
+FILE_SIZE = 16 * 1024 * 1024
+MAX_MESSAGE = 64 * 1024  # bytes of a chat message
+MAX_CALL_ID = 68  # a request's id, a dot and the number of one of its calls
+
+COMPOSITE_CALLS = 12
 # A JSON number without sign or exponent: it can be passed on, and back, as it was written.
 _delay = re.compile(r"(?:0|[1-9][0-9]?)(?:\.[0-9]{1,6})?").fullmatch
-_request_id = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
+_whole = re.compile(r"0|[1-9][0-9]{0,7}").fullmatch
+_id = re.compile(r"[A-Za-z0-9._:-]+").fullmatch
 
 
 class Problem(Exception):
@@ -48,6 +59,13 @@ class BackendBroken(Problem):
 
     def __init__(self, url: str) -> None:
         super().__init__(502, f"backend {url} gave no valid answer")
+
+
+class Cannot(Problem):
+    """What the service's model forbids, with the reason its service.toml gives: 501."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(501, reason)
 
 
 class BackendSlow(Problem):
@@ -104,19 +122,109 @@ def checked_delay(text: str) -> str:
 
 def delay_from(query: str) -> str:
     """Return the delay, as written, of a query such as `delay=0.1`; BadRequest otherwise."""
-    given = [value for name, value in parse_qsl(query, keep_blank_values=True) if name == "delay"]
+    return checked_delay(_only(query, "delay", BAD_DELAY))
+
+
+def fanout_from(query: str) -> tuple[int, str]:
+    """Return the calls and the delay of a query such as `calls=5&delay=0.1`; or BadRequest."""
+    return _number(query, "calls", 1, MAX_CALLS, BAD_CALLS), delay_from(query)
+
+
+def composite_from(query: str) -> tuple[str, int]:
+    """Return the delay and the cycles of a query such as `delay=0.1&cycles=0`; or BadRequest."""
+    return delay_from(query), cycles_from(query)
+
+
+def cycles_from(query: str) -> int:
+    """Return the cycles of a query such as `cycles=20000`; BadRequest otherwise."""
+    return _number(query, "cycles", 0, MAX_CYCLES, BAD_CYCLES)
+
+
+def size_from(query: str) -> int:
+    """Return the bytes asked for by a query such as `size=1024`; BadRequest otherwise."""
+    return _number(query, "size", 0, FILE_SIZE, BAD_SIZE)
+
+
+def _number(query: str, name: str, lowest: int, highest: int, message: str) -> int:
+    text = _only(query, name, message)
+    if _whole(text) and lowest <= int(text) <= highest:
+        return int(text)
+    raise BadRequest(message)
+
+
+def _only(query: str, name: str, message: str) -> str:
+    given = [value for key, value in parse_qsl(query, keep_blank_values=True) if key == name]
     if len(given) != 1:
-        raise BadRequest(BAD_DELAY)
-    return checked_delay(given[0])
+        raise BadRequest(message)
+    return given[0]
 
 
-def checked_request_id(value: str | None) -> str:
+def checked_request_id(value: str | None, longest: int = 64) -> str:
     """Return the request's id, empty where the header is absent; BadRequest otherwise."""
     if value is None:
         return ""
-    if _request_id(value):
+    if _id(value) and len(value) <= longest:
         return value
     raise BadRequest(BAD_REQUEST_ID)
+
+
+def call_ids(request_id: str, calls: int) -> list[str]:
+    """The ids of a request's backend calls where it makes several: `<id>.1`, `<id>.2`, …"""
+    return [f"{request_id}.{number}" for number in range(1, calls + 1)]
+
+
+def burn(cycles: int) -> None:
+    """Use the CPU for so many turns of an empty loop."""
+    for _ in range(cycles):
+        pass
+
+
+def file_block() -> bytes:
+    """One MiB; 16 of them are the file that `/file` serves: 0, 1, 2, … 250, 0, 1, …"""
+    return (bytes(range(251)) * 4178)[: 1024 * 1024]
+
+
+def fanout_body(backend_url: str, delay: str, answers: list[bytes]) -> bytes:
+    """The body of `/fanout`, from the backend's answers; BackendBroken if one is none."""
+    return b'{"delay":%b,"ids":%b}' % (delay.encode(), _ids(backend_url, answers))
+
+
+def composite_body(backend_url: str, delay: str, cycles: int, answers: list[bytes]) -> bytes:
+    """The body of `/composite`, from the backend's 12 answers; BackendBroken if one is none."""
+    ids = _ids(backend_url, answers)
+    return b'{"delay":%b,"cycles":%d,"ids":%b}' % (delay.encode(), cycles, ids)
+
+
+def _ids(backend_url: str, answers: list[bytes]) -> bytes:
+    try:
+        ids = [json.loads(answer)["id"] for answer in answers]
+    except (ValueError, TypeError, KeyError):
+        raise BackendBroken(backend_url) from None
+    return json.dumps(ids, separators=(",", ":")).encode()
+
+
+def cpu_body(cycles: int) -> bytes:
+    """The body of `/cpu`."""
+    return b'{"cycles":%d}' % cycles
+
+
+def line_address(backend_url: str) -> tuple[str, int]:
+    """Where the backend speaks the line protocol: one port above the HTTP one."""
+    host, _, port = backend_url.removeprefix("http://").partition(":")
+    return host, int(port) + 1
+
+
+def line(delay: str, request_id: str) -> bytes:
+    """What to send for a `/line`; the same comes back after the delay."""
+    return f"{delay} {request_id}\n".encode()
+
+
+def line_body(backend_url: str, sent: bytes, received: bytes) -> bytes:
+    """The body of `/line`, from the line that came back; BackendBroken if it is another."""
+    if received != sent:
+        raise BackendBroken(backend_url)
+    delay, _, request_id = received[:-1].partition(b" ")
+    return b'{"delay":%b,"id":"%b"}' % (delay, request_id)
 
 
 def error_body(message: str) -> bytes:

@@ -13,11 +13,14 @@ import resource
 import signal
 import socket
 import sys
+from functools import partial
 from json import dumps
 
 import uvloop
+from client import Client
 from connection import Connection
 from delays import Delays, Lane
+from line import LineConnection
 from message import Request, respond
 
 import contract
@@ -29,7 +32,7 @@ SWEEP_S = 15.0
 
 HEALTHY = b'{"status":"ok"}'
 ALLOWED = {b"/health": (b"GET", b"HEAD"), b"/stats": (b"GET", b"HEAD"), b"/reset": (b"POST",)}
-ALLOWED_DELAY = (b"GET", b"HEAD")
+ALLOWED_BEFORE_S = {b"/delay/": (b"GET", b"HEAD"), b"/stall/": (b"POST",)}
 
 
 class Backend:
@@ -38,7 +41,7 @@ class Backend:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.delays = Delays(loop)
-        self.connections: set[Connection] = set()
+        self.clients: set[Client] = set()
         self.draining = False
         self.drained = loop.create_future()
         # By the delay as written: its lane, and the answer up to the id for each length of id.
@@ -53,22 +56,29 @@ class Backend:
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
             % (len(start) + id_length + 2)
             + start
-            for id_length in range(65)
+            for id_length in range(contract.MAX_CALL_ID + 1)
         ]
         self.usual[text] = self.delays.lane(float(text)), heads
+
+    def lane(self, text: str) -> Lane:
+        """The lane for a checked delay."""
+        if text.encode() not in self.usual:
+            self.learn(text.encode())
+        return self.delays.lane(float(text))
 
     def reply(self, request: Request) -> tuple[bytes, Lane | None]:
         """The answer to a request, and the lane to hold it in where it is a call."""
         method, path = request.method, request.path
-        is_delay = path.startswith(b"/delay/")
-        allowed = ALLOWED_DELAY if is_delay else ALLOWED.get(path)
+        allowed = ALLOWED.get(path) or ALLOWED_BEFORE_S.get(path[:7])
         if allowed is None:
             return respond(404, contract.error_body(contract.NO_ROUTE), request), None
         if method not in allowed:
             allow = "Allow: " + b", ".join(allowed).decode()
             return respond(405, contract.error_body(contract.WRONG_METHOD), request, allow), None
-        if is_delay:
+        if path.startswith(b"/delay/"):
             return self.reply_delay(request)
+        if path.startswith(b"/stall/"):
+            return self.reply_stall(request), None
         if path == b"/stats":
             report = dumps(self.delays.stats.report(), separators=(",", ":"))
             return respond(200, report.encode(), request), None
@@ -80,37 +90,45 @@ class Backend:
         """As `reply`, for GET /delay/S."""
         try:
             text = contract.checked_delay(request.path[7:].decode())
-            request_id = contract.checked_request_id(request.request_id)
+            request_id = contract.checked_request_id(request.request_id, contract.MAX_CALL_ID)
         except contract.BadRequest as refusal:
             return respond(400, contract.error_body(str(refusal)), request), None
-        if text.encode() not in self.usual:
-            self.learn(text.encode())
-        lane = self.delays.lane(float(text))
-        return respond(200, f'{{"delay":{text},"id":"{request_id}"}}'.encode(), request), lane
+        answer = f'{{"delay":{text},"id":"{request_id}"}}'
+        return respond(200, answer.encode(), request), self.lane(text)
+
+    def reply_stall(self, request: Request) -> bytes:
+        """Answer POST /stall/S, and nothing else that is due until S seconds have passed."""
+        try:
+            text = contract.checked_delay(request.path[7:].decode())
+        except contract.BadRequest as refusal:
+            return respond(400, contract.error_body(str(refusal)), request)
+        self.delays.stall(float(text))
+        return respond(200, HEALTHY, request)
 
     def sweep(self) -> None:
         """End connections that make no progress."""
         self.loop.call_later(SWEEP_S, self.sweep)
-        for connection in list(self.connections):
-            connection.sweep()
+        for client in list(self.clients):
+            client.sweep()
 
-    def drain(self, server: asyncio.Server) -> None:
+    def drain(self, *servers: asyncio.Server) -> None:
         """Answer what is held or about to be read, then let `drained` become true."""
         if self.draining:  # told twice: it is urgent
             self.finish()
             return
         self.draining = True
-        server.close()
-        for connection in self.connections:
-            connection.drain()
+        for server in servers:
+            server.close()
+        for client in self.clients:
+            client.drain()
         self.loop.call_later(0.1, self.close_idle)
         self.loop.call_later(DRAIN_S, self.finish)
 
     def close_idle(self) -> None:
         """Close connections that wait for nothing."""
-        for connection in list(self.connections):
-            connection.close_if_idle()
-        if not self.connections:
+        for client in list(self.clients):
+            client.close_if_idle()
+        if not self.clients:
             self.finish()
 
     def finish(self) -> None:
@@ -131,12 +149,15 @@ def raise_descriptor_limit() -> None:
         )
 
 
-async def serve(listener: socket.socket) -> None:
+async def serve(http: socket.socket, line: socket.socket) -> None:
     """Answer until a signal, and then until all is answered."""
     loop = asyncio.get_running_loop()
     backend = Backend(loop)
-    server = await loop.create_server(lambda: Connection(backend), sock=listener, backlog=BACKLOG)
-    loop.add_signal_handler(signal.SIGTERM, backend.drain, server)
+    servers = [
+        await loop.create_server(partial(protocol, backend), sock=listener, backlog=BACKLOG)
+        for protocol, listener in ((Connection, http), (LineConnection, line))
+    ]
+    loop.add_signal_handler(signal.SIGTERM, backend.drain, *servers)
     loop.add_signal_handler(signal.SIGINT, backend.finish)
     loop.call_later(SWEEP_S, backend.sweep)
     # A full collection looks at every connection and held call, and finds nothing:
@@ -147,26 +168,29 @@ async def serve(listener: socket.socket) -> None:
     await backend.drained
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; SystemExit says where there cannot be one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise SystemExit(f"cannot listen on {host}:{port}: {why}") from error
+
+
 def main() -> int:
     """Run the backend; the exit status is 2 where it cannot listen."""
     try:
         settings = contract.settings({"PORT": "8000", **os.environ})
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        if settings.port == 65535:
+            raise SystemExit("PORT must be at most 65534: the line protocol needs the next one")
         raise_descriptor_limit()
-        listener = socket.create_server(
-            (settings.host, settings.port), family=family, backlog=BACKLOG
-        )
+        listeners = [listen(settings.host, settings.port + above) for above in (0, 1)]
     except SystemExit as error:
         print(f"backend: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        print(
-            f"backend: cannot listen on {where}: {os.strerror(error.errno or 0)}", file=sys.stderr
-        )
-        return 2
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(listener))
+        runner.run(serve(*listeners))
     return 0
 
 

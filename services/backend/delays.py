@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from heapq import heappop, heappush
-from itertools import count
-from time import monotonic
+from itertools import accumulate, count
+from time import monotonic, process_time
 from typing import Any, Protocol
 
 from alarm import alarm
@@ -18,6 +18,9 @@ BATCH = 32
 # average, and under load one wake-up gives several answers.
 QUANTUM_S = 0.0005
 MAX_IDLE_LANES = 1000
+# Lateness is counted in steps of 0.05 ms; the last one is for all above 100 ms.
+LATE_STEPS_PER_S = 20_000
+LAST_STEP = 2000
 
 
 class Caller(Protocol):
@@ -44,6 +47,7 @@ class Stats:
     def _zero(self) -> None:
         self.calls = self.answered = self.abandoned = self.peak = 0
         self.asked_s = self.late_s = self.late_s_max = 0.0
+        self.late_steps = [0] * (LAST_STEP + 1)
 
     def in_flight(self) -> int:
         """Calls received and neither answered nor abandoned, those before a reset included."""
@@ -56,6 +60,15 @@ class Stats:
         self.asked_s += asked_s
         self.late_s += late_s
         self.late_s_max = max(self.late_s_max, latest_s)
+
+    def late_ms(self, share: float) -> float:
+        """What `share` of the held calls were late by at most, to 0.05 ms and up to 100."""
+        rank = share * sum(self.late_steps)
+        if not rank:
+            return 0.0
+        upto = enumerate(accumulate(self.late_steps))
+        step = next(step for step, calls in upto if calls >= rank)
+        return round((step + 0.5) * 1000 / LATE_STEPS_PER_S, 3)
 
     def count_abandoned(self, calls: int) -> None:
         """Count `calls` whose caller hung up."""
@@ -84,16 +97,20 @@ class Stats:
             "served_s_mean": round((self.asked_s + self.late_s) / answered, 6),
             "late_ms_mean": round(self.late_s / answered * 1000, 3),
             "late_ms_max": round(self.late_s_max * 1000, 3),
+            "late_ms_p50": self.late_ms(0.5),
+            "late_ms_p99": self.late_ms(0.99),
+            "cpu_s": round(process_time(), 6),  # never reset: who asks twice takes the difference
         }
 
 
 class Lane:
     """The calls held for one delay: first in, first out, so the first is the next one due."""
 
-    __slots__ = ("_awaited", "_delays", "_held", "seconds")
+    __slots__ = ("_awaited", "_delays", "_held", "at_once", "seconds")
 
     def __init__(self, seconds: float, delays: Delays) -> None:
         self.seconds = seconds
+        self.at_once = not seconds and not delays.stalled  # nothing is to be held
         self._delays = delays
         self._awaited = False  # whether `delays` is to wake this lane
         self._held: deque[tuple[float, Caller, Any]] = deque()  # when due, to whom, what
@@ -119,12 +136,14 @@ class Lane:
     def answer_due(self) -> float | None:
         """Answer a batch of what is due; return when the first of the rest is."""
         held, now = self._held, monotonic()
+        late_steps = self._delays.stats.late_steps
         plain, dues, first_due = 0, 0.0, now
         for _ in range(min(BATCH, len(held))):
             due, caller, answer = held[0]
             if due > now:
                 break
             held.popleft()
+            late_steps[min(LAST_STEP, int((now - due) * LATE_STEPS_PER_S))] += 1
             if caller.plain:
                 caller.held = False
                 caller.write(answer)
@@ -150,6 +169,8 @@ class Delays:
         self._next: list[tuple[float, int, Lane]] = []  # a heap: when each lane wants to be woken
         self._number = count()  # so that no two entries of the heap compare their lanes
         self._dead = 0
+        self.stalled = False
+        self._stalled_until = 0.0
         self._set_alarm = alarm(loop, self._answer_due)
 
     def lane(self, seconds: float) -> Lane:
@@ -157,18 +178,33 @@ class Delays:
         lane = self._lanes.get(seconds)
         if lane is None:
             if len(self._lanes) >= MAX_IDLE_LANES:
-                self._lanes = {s: lane for s, lane in self._lanes.items() if not lane.idle()}
+                self._lanes = {
+                    s: lane for s, lane in self._lanes.items() if not s or not lane.idle()
+                }
             lane = self._lanes[seconds] = Lane(seconds, self)
         return lane
 
     def wait_for(self, due: float, lane: Lane) -> None:
         """Wake `lane` when its first call is due."""
         heappush(self._next, (due, next(self._number), lane))
-        if self._next[0][2] is lane:
+        if self._next[0][2] is lane and not self.stalled:
             self._set_alarm(due)
+
+    def stall(self, seconds: float) -> None:
+        """Answer nobody for so long, instead of a stall that is under way; then all that is due."""
+        self.stalled = True
+        self._stalled_until = monotonic() + seconds
+        self.lane(0.0).at_once = False
+        self._set_alarm(self._stalled_until)
 
     def _answer_due(self) -> None:
         now = monotonic()
+        if self.stalled:
+            if now < self._stalled_until:
+                self._set_alarm(self._stalled_until)
+                return
+            self.stalled = False
+            self.lane(0.0).at_once = True
         waiting = []
         while self._next and self._next[0][0] <= now:
             lane = heappop(self._next)[2]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from contract import JSON
+from contract import JSON, MAX_CALL_ID
 
 MAX_HEAD = 8192
 MAX_BODY = 1 << 20
@@ -21,6 +21,21 @@ _PARTIAL_METHOD = re.compile(rb"%b(?: .*)?" % _TOKEN, re.DOTALL)
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _ABSOLUTE_FORM = re.compile(rb"(?i:https?)://[^/?]*")
+
+# A whole delay request as HTTP clients usually write it. It takes a part of what `parse`
+# takes, to the same effect: see tests/backend/test_backend_same_answers.py.
+_harmless = (
+    rb"(?:(?:(?i:user-agent|accept|accept-encoding|accept-language): [ -~]{0,200}"
+    rb"|(?i:connection: keep-alive))\r\n){0,8}+"
+)
+_id = rb"(?:(?i:x-request-id): ([A-Za-z0-9._:-]{1,%d})\r\n)?+" % MAX_CALL_ID
+usual_request = re.compile(
+    rb"GET /delay/([0-9.]{1,9}) HTTP/1\.1\r\n"
+    + (_harmless + _id + _harmless)
+    + rb"(?i:host): [A-Za-z0-9._:\[\]-]{1,200}\r\n"
+    + (_harmless + rb"(?(2)|" + _id + rb")" + _harmless)
+    + rb"\r\n"
+).fullmatch
 
 
 class Refused(Exception):

@@ -14,20 +14,31 @@ import platform
 import signal
 import socket
 import sys
+import tempfile
 import time
+from collections import deque
+from collections.abc import Awaitable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 import aiohttp
 import uvloop
 from tornado.httpserver import HTTPServer
+from tornado.iostream import StreamClosedError
 from tornado.netutil import bind_sockets
+from tornado.tcpclient import TCPClient
 from tornado.web import Application, HTTPError, RequestHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 import contract
 
 SETTINGS = contract.settings(os.environ)
 FOLDER = Path(__file__).parent
+FILE = tempfile.TemporaryFile()  # noqa: SIM115  (it is open as long as the process lives)
+MAX_WAITING = 256  # messages for one chat connection,
+MAX_WAITING_BYTES = 1024 * 1024  # and their size
+PING_S = 20  # how often a chat connection is asked whether it is still there
 INFO = {
     "service": FOLDER.name,
     "workers": SETTINGS.workers,
@@ -67,6 +78,7 @@ class Backend:
         self.slots = asyncio.Semaphore(SETTINGS.concurrency)
         self.pooled = self.open(aiohttp.TCPConnector(limit=0, keepalive_timeout=60))
         self.unpooled = self.open(aiohttp.TCPConnector(limit=0, force_close=True))
+        self.tcp = TCPClient()
 
     def open(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -102,9 +114,57 @@ class Backend:
                 raise contract.BackendBroken(SETTINGS.backend_url)
             return await response.read()
 
+    async def line(self, delay: str, request_id: str) -> bytes:
+        """The line that comes back; raises BackendBroken or BackendSlow."""
+        try:
+            async with self.slots:
+                return await self.exchange_line(contract.line(delay, request_id))
+        except TimeoutError:
+            raise contract.BackendSlow(SETTINGS.backend_url, SETTINGS.backend_timeout_s) from None
+        except (OSError, StreamClosedError):
+            raise contract.BackendBroken(SETTINGS.backend_url) from None
+
+    async def exchange_line(self, line: bytes) -> bytes:
+        address = contract.line_address(SETTINGS.backend_url)
+        stream = await self.tcp.connect(*address, timeout=SETTINGS.backend_timeout_s)
+        try:
+            await stream.write(line)
+            received = b""
+            while received != line and line.startswith(received):  # else it is garbled
+                async with asyncio.timeout(SETTINGS.backend_timeout_s):
+                    received += await stream.read_bytes(len(line), partial=True)
+            return received
+        finally:
+            stream.close()
+
     async def close(self) -> None:
+        self.tcp.close()
         await self.pooled.close()
         await self.unpooled.close()
+
+
+async def together(*coroutines: Coroutine[None, None, object]) -> list:
+    """All results, in order; the first failure cancels the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def make_file() -> None:
+    for _ in range(16):
+        FILE.write(contract.file_block())
+    FILE.flush()
+
+
+def read_file(size: int) -> bytes:
+    parts, left = [], size
+    while left:
+        parts.append(os.pread(FILE.fileno(), left, size - left))
+        left -= len(parts[-1])
+    return b"".join(parts)
 
 
 class Handler(RequestHandler):
@@ -122,15 +182,26 @@ class Handler(RequestHandler):
     def on_finish(self) -> None:
         Handler.in_flight -= 1
 
-    def answer(self, body: bytes, status: int = 200) -> None:
+    def request_id(self) -> str:
+        return contract.checked_request_id(self.request.headers.get("X-Request-ID"))
+
+    def answer(self, body: bytes, status: int = 200, content_type: str = contract.JSON) -> None:
         self.set_status(status)
-        self.set_header("Content-Type", contract.JSON)
+        self.set_header("Content-Type", content_type)
         self.finish(body)
 
     def compute_etag(self) -> None:
         return None  # a hash of every body, for clients that never ask
 
+    def log_exception(self, kind: type, error: BaseException, *rest: object) -> None:
+        if not isinstance(error, contract.Problem):
+            super().log_exception(kind, error, *rest)
+
     def write_error(self, status_code: int, **kwargs: object) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, contract.Problem):
+            self.answer(contract.error_body(error.message), error.status)
+            return
         messages = {404: contract.NO_ROUTE, 405: contract.WRONG_METHOD}
         if status_code == 405:
             self.set_header("Allow", "GET, HEAD")
@@ -139,14 +210,129 @@ class Handler(RequestHandler):
 
 class Index(Handler):
     async def get(self) -> None:
-        try:
-            delay = contract.delay_from(self.request.query)
-            request_id = contract.checked_request_id(self.request.headers.get("X-Request-ID"))
-            self.answer(await self.settings["backend"].call(delay, request_id))
-        except contract.Problem as problem:
-            self.answer(contract.error_body(problem.message), problem.status)
+        delay = contract.delay_from(self.request.query)
+        self.answer(await self.settings["backend"].call(delay, self.request_id()))
 
     head = get
+
+
+class Fanout(Handler):
+    async def get(self) -> None:
+        calls, delay = contract.fanout_from(self.request.query)
+        ids = contract.call_ids(self.request_id(), calls)
+        call = self.settings["backend"].call
+        answers = await together(*[call(delay, call_id) for call_id in ids])
+        self.answer(contract.fanout_body(SETTINGS.backend_url, delay, answers))
+
+    head = get
+
+
+class Composite(Handler):
+    async def get(self) -> None:
+        delay, cycles = contract.composite_from(self.request.query)
+        ids = contract.call_ids(self.request_id(), contract.COMPOSITE_CALLS)
+        call = self.settings["backend"].call
+
+        async def branch(branch_ids: list[str]) -> list[bytes]:
+            answers = await together(*[call(delay, call_id) for call_id in branch_ids])
+            contract.burn(cycles)
+            return answers
+
+        first = await call(delay, ids[0])
+        contract.burn(cycles)
+        left, right = await together(branch(ids[1:6]), branch(ids[6:11]))
+        contract.burn(cycles)
+        last = await call(delay, ids[11])
+        contract.burn(cycles)
+        answers = [first, *left, *right, last]
+        self.answer(contract.composite_body(SETTINGS.backend_url, delay, cycles, answers))
+
+    head = get
+
+
+class Cpu(Handler):
+    def get(self) -> None:
+        cycles = contract.cycles_from(self.request.query)
+        contract.burn(cycles)
+        self.answer(contract.cpu_body(cycles))
+
+    head = get
+
+
+class Line(Handler):
+    async def get(self) -> None:
+        delay = contract.delay_from(self.request.query)
+        request_id = self.request_id()
+        received = await self.settings["backend"].line(delay, request_id)
+        sent = contract.line(delay, request_id)
+        self.answer(contract.line_body(SETTINGS.backend_url, sent, received))
+
+    head = get
+
+
+class File(Handler):
+    async def get(self) -> None:
+        size = contract.size_from(self.request.query)
+        # epoll calls every file ready and the read then blocks: in a thread, it may.
+        body = await asyncio.get_running_loop().run_in_executor(None, read_file, size)
+        self.answer(body, content_type="application/octet-stream")
+
+    head = get
+
+
+class Chat(Handler, WebSocketHandler):
+    members: ClassVar[set["Chat"]] = set()
+
+    def open(self) -> None:
+        self.set_nodelay(True)
+        self.stream = self.ws_connection.stream
+        self.waiting: deque[bytes] = deque()
+        self.waiting_bytes = 0
+        Chat.members.add(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self.ws_connection is None:
+            return  # it is being closed, and hears the others no more
+        if isinstance(message, bytes):
+            self.close(1003, "text only")
+            return
+        data = message.encode()
+        for member in Chat.members:
+            if member is not self:
+                member.tell(data)
+
+    def on_close(self) -> None:
+        Chat.members.discard(self)
+        self.waiting.clear()
+
+    def tell(self, message: bytes) -> None:
+        """Send it as soon as the sockets have room; drop who does not read."""
+        if self.ws_connection is None:
+            return
+        full = len(self.waiting) == MAX_WAITING
+        if full or self.waiting_bytes + len(message) > MAX_WAITING_BYTES:
+            self.waiting.clear()
+            self.close(1013, "too slow")  # Tornado cuts it off after 5 s
+            return
+        self.waiting.append(message)
+        self.waiting_bytes += len(message)
+        self.send_waiting()
+
+    def send_waiting(self, written: Awaitable[None] | None = None) -> None:
+        # Tornado's own buffer has no limit: it gets the next message when it is empty.
+        if written and not written.cancelled():
+            written.exception()  # WebSocketClosedError: on_close() knows
+        while self.waiting and not self.stream.writing():
+            message = self.waiting.popleft()
+            self.waiting_bytes -= len(message)
+            try:
+                self.write_message(message).add_done_callback(self.send_waiting)
+            except WebSocketClosedError:
+                self.waiting.clear()
+
+    def head(self) -> None:
+        self.set_status(426)  # there is no HEAD of a conversation
+        self.finish()
 
 
 class Health(Handler):
@@ -185,9 +371,21 @@ async def serve(sockets: list[socket.socket]) -> None:
     backend = Backend()
     server = HTTPServer(
         Application(
-            [("/", Index), ("/health", Health), ("/info", Info)],
+            [
+                ("/", Index),
+                ("/fanout", Fanout),
+                ("/composite", Composite),
+                ("/cpu", Cpu),
+                ("/line", Line),
+                ("/file", File),
+                ("/chat", Chat),
+                ("/health", Health),
+                ("/info", Info),
+            ],
             default_handler_class=NoRoute,
             backend=backend,
+            websocket_max_message_size=contract.MAX_MESSAGE,  # more is closed with 1009
+            websocket_ping_interval=PING_S,  # who does not answer within it is gone
             log_function=lambda handler: None,  # the access log
         )
     )
@@ -201,8 +399,10 @@ async def serve(sockets: list[socket.socket]) -> None:
     await asyncio.sleep(0.1)  # what came before the signal may still be in the sockets' buffers
     server.stop()
     Handler.stopping = True
+    for member in Chat.members:
+        member.close(1001, contract.SHUTTING_DOWN)
     deadline = time.monotonic() + 30
-    while Handler.in_flight and time.monotonic() < deadline:
+    while (Handler.in_flight or Chat.members) and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
     await server.close_all_connections()
     await backend.close()
@@ -215,6 +415,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"cannot listen on {SETTINGS.host}:{SETTINGS.port}: {error.strerror}")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until somebody can heed it
+    make_file()
     if SETTINGS.workers == 1:
         uvloop.run(serve(sockets))
         return

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import environments
 from loadtests.catalog import BACKEND
+from loadtests.runtime import environments
 from tests.backend.running import PYTHON, Backend, get, running
 
 

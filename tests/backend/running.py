@@ -1,4 +1,4 @@
-"""A backend started as a process on a free port, and raw sockets to talk to it."""
+"""A backend started as a process on two free ports, and raw sockets to talk to it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from loadtests.runtime.process import free_port_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "services" / "backend"
@@ -66,6 +68,13 @@ class Client:
         assert found, first
         return Answer(int(found[1]), fields, body)
 
+    def line(self) -> bytes:
+        """The next line, its end included; EOFError where the backend hung up instead."""
+        while b"\n" not in self.received:
+            self._more()
+        line, end, self.received = self.received.partition(b"\n")
+        return line + end
+
     def hung_up(self) -> bool:
         """Whether nothing but the end of the connection comes next."""
         return self.received == b"" and self.socket.recv(1) == b""
@@ -88,6 +97,10 @@ class Backend:
     def client(self) -> Client:
         """A new connection."""
         return Client(self.port)
+
+    def line_client(self) -> Client:
+        """A new connection that speaks the line protocol."""
+        return Client(self.port + 1)
 
     def ask(self, request: bytes, method: str = "GET") -> Answer:
         """The answer to one request on a connection of its own."""
@@ -124,13 +137,6 @@ def get(path: str, *fields: str, method: str = "GET") -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def free_port() -> int:
-    """A TCP port nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def environment(port: int) -> dict[str, str]:
     """What a backend is started with."""
     path = f"{PYTHON.parent}:{os.environ['PATH']}"
@@ -141,7 +147,7 @@ def environment(port: int) -> dict[str, str]:
 @contextmanager
 def running(log: Path, setup: str = "") -> Iterator[Backend]:
     """Start a backend by its `serve`, or after Python statements that change its constants."""
-    port = free_port()
+    port = free_port_pair()
     command = ["./serve"]
     if setup:
         command = [str(PYTHON), "-c", f"import app\n{setup}\nraise SystemExit(app.main())"]

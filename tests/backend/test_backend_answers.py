@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import psutil
 import pytest
 
 from tests.backend.running import FOLDER, Backend, get
@@ -16,7 +17,7 @@ BAD_ID = b'{"error":"X-Request-ID must be 1 to 64 letters, digits or any of . _ 
 
 
 @pytest.mark.parametrize("text", ["0", "0.0", "0.05", "0.050000", "0.000001"])
-@pytest.mark.parametrize("request_id", ["", "a", "A-1.b_2:c", "x" * 64])
+@pytest.mark.parametrize("request_id", ["", "a", "A-1.b_2:c", ".1", "x" * 64 + ".100"])
 def test_delay(backend: Backend, text: str, request_id: str) -> None:
     fields = [f"X-Request-ID: {request_id}"] if request_id else []
     begun = time.monotonic()
@@ -62,7 +63,7 @@ def test_bad_delay(backend: Backend, text: str) -> None:
     "fields",
     [
         ["X-Request-ID:"],
-        ["X-Request-ID: " + "x" * 65],
+        ["X-Request-ID: " + "x" * 69],
         ["X-Request-ID: a b"],
         ['X-Request-ID: "'],
         ["X-Request-ID: \xe9"],
@@ -156,6 +157,7 @@ def test_counters(backend: Backend) -> None:
         assert (stats["calls"], stats["answered"], stats["peak_in_flight"]) == (4, 3, 1)
         assert 0.1 / 3 <= stats["served_s_mean"] < 0.1
         assert 0 < stats["late_ms_mean"] <= stats["late_ms_max"] < 100
+        assert 0 < stats["late_ms_p50"] <= stats["late_ms_p99"] < 100
         assert backend.ask(get("/reset", method="POST")).status == 200
         stats = backend.stats()
         assert (stats["calls"], stats["in_flight"], stats["peak_in_flight"]) == (0, 1, 1)
@@ -164,8 +166,17 @@ def test_counters(backend: Backend) -> None:
     assert (stats["calls"], stats["answered"], stats["in_flight"]) == (0, 1, 0)
     assert list(stats) == [
         *("calls", "answered", "abandoned", "in_flight", "peak_in_flight"),
-        *("served_s_mean", "late_ms_mean", "late_ms_max"),
+        *("served_s_mean", "late_ms_mean", "late_ms_max", "late_ms_p50", "late_ms_p99", "cpu_s"),
     ]
+
+
+def test_the_cpu_time_is_the_process_own_and_never_reset(backend: Backend) -> None:
+    first = backend.stats()["cpu_s"]
+    for _ in range(500):
+        backend.get("/delay/0")
+    backend.ask(get("/reset", method="POST"))
+    counted, process = backend.stats()["cpu_s"], psutil.Process(backend.process.pid).cpu_times()
+    assert 0 < first < counted <= process.user + process.system + 0.03  # both in ticks of 10 ms
 
 
 def test_serve_is_short_and_ends_in_exec() -> None:

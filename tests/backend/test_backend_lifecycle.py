@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
+from loadtests.runtime.process import free_port_pair, is_free
 from tests.backend.running import FOLDER, Backend, environment, get
 
 Start = Callable[..., AbstractContextManager[Backend]]
@@ -80,17 +82,26 @@ def serve(port: int, prefix: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
+def taken(port: int) -> str:
+    return f"backend: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
 def test_a_taken_port_is_one_clear_line(backend: Backend) -> None:
     run = serve(backend.port)
-    assert run.returncode == 2
-    assert (
-        run.stderr
-        == f"backend: cannot listen on 127.0.0.1:{backend.port}: Address already in use\n"
-    )
+    assert (run.returncode, run.stderr) == (2, taken(backend.port))
 
 
-def test_a_bad_port_is_one_clear_line() -> None:
-    run = serve(99999999)
+def test_a_taken_line_port_is_one_clear_line() -> None:
+    port = free_port_pair()
+    with socket.create_server(("127.0.0.1", port + 1)):
+        run = serve(port)
+    assert (run.returncode, run.stderr) == (2, taken(port + 1))
+    assert is_free(port)
+
+
+@pytest.mark.parametrize("port", [0, 65535, 99999999])
+def test_a_bad_port_is_one_clear_line(port: int) -> None:
+    run = serve(port)
     assert run.returncode == 2
     assert run.stderr.startswith("backend: PORT must be")
     assert run.stderr.count("\n") == 1

@@ -10,7 +10,7 @@ from tests.backend.running import FOLDER, PYTHON, Backend, environment, get
 USUAL = [
     get("/delay/0"),
     get("/delay/0.01", "X-Request-ID: abc"),
-    get("/delay/0", "X-Request-ID: " + "x" * 64, "Accept: */*", "Accept-Encoding: gzip, deflate"),
+    get("/delay/0", "X-Request-ID: " + "x" * 68, "Accept: */*", "Accept-Encoding: gzip, deflate"),
     get("/delay/0", "User-Agent: Python/3.13 aiohttp/3.13", "Connection: keep-alive"),
     b"GET /delay/0.010 HTTP/1.1\r\nx-request-id: a.b\r\naccept: */*\r\nhost: 127.0.0.1:8\r\n\r\n",
     b"GET /delay/0 HTTP/1.1\r\nACCEPT: \r\nHOST: [::1]:8000\r\nAccept-Language: de\r\n\r\n",
@@ -18,7 +18,7 @@ USUAL = [
 # Run by the backend's own interpreter: mutate usual requests, and compare.
 COMPARE = """
 import json, random, sys
-import connection, contract, message
+import contract, message
 
 usual = [bytes(r, "latin-1") for r in json.load(sys.stdin)]
 noise, taken, refused = random.Random(7), 0, 0
@@ -37,7 +37,7 @@ for round in range(60_000):
         else:
             data[place:place + noise.randrange(2)] = noise.choice(
                 [b"", b"\\0", b"\\r", b"\\n", b"\\t", b" ", b":", b"9", b".", b"A", b"\\xe9"])
-    match = connection._usual(bytes(data))
+    match = message.usual_request(bytes(data))
     if match is None:
         refused += 1
         continue
@@ -48,7 +48,7 @@ for round in range(60_000):
     assert request == message.Request(b"GET", b"/delay/" + text, (before + after).decode() or None,
                                    0, True, False), bytes(data)
     assert not rest and not (before and after), bytes(data)
-    assert contract.checked_request_id(request.request_id) == (before + after).decode()
+    assert contract.checked_request_id(request.request_id, 68) == (before + after).decode()
 print(taken, refused)
 """
 

@@ -42,15 +42,30 @@ class Answer:
 
 
 class Connection:
-    """One TCP connection, for any number of requests one after the other."""
+    """One TCP connection, for any number of requests one after the other.
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
-        parts = urlsplit(url)
-        self._host = parts.netloc
-        self._buffer = b""
+    Another one takes its place where an answer said `Connection: close`, once
+    the server has kept its word. `receive_bytes` is about how much may wait in
+    the socket unread, the system's choice if 0.
+    """
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, receive_bytes: int = 0) -> None:
+        self._url = urlsplit(url)
+        self._host = self._url.netloc
+        self._timeout_s = timeout_s
+        self._receive_bytes = receive_bytes
         self._method = ""
         self._sent_at = 0.0
-        self.socket = socket.create_connection((parts.hostname, parts.port), timeout_s)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._buffer = bytearray()
+        self._is_ending = False
+        self.socket = socket.socket()
+        if self._receive_bytes:  # which counts for the window that connect() announces
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
+        self.socket.settimeout(self._timeout_s)
+        self.socket.connect((self._url.hostname, self._url.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Connection:
@@ -71,6 +86,10 @@ class Connection:
 
     def send_bytes(self, data: bytes, method: str = "GET") -> Connection:
         """Send `data` as it is; `method` says how the response is framed."""
+        if self._is_ending:
+            assert self.is_closed(), "more came than the last answer"
+            self.socket.close()
+            self._connect()
         self._method = method
         self._sent_at = time.monotonic()
         with contextlib.suppress(ConnectionError):  # a server may refuse before it has read all
@@ -81,16 +100,23 @@ class Connection:
         """Read one response; Closed where there is none, TimeoutError where it takes too long."""
         while b"\r\n\r\n" not in self._buffer:
             self._read()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        head = self._take(self._buffer.index(b"\r\n\r\n") + 4)[:-4]
         status_line, *lines = head.decode("latin-1").split("\r\n")
         assert status_line.startswith("HTTP/1."), f"not a status line: {status_line!r}"
         headers = []
         for line in lines:
             name, _, value = line.partition(":")
             headers.append((name, value.strip(" \t")))
-        body = self._body({name.lower(): value for name, value in headers})
-        elapsed_s = time.monotonic() - self._sent_at
-        return Answer(int(status_line.split()[1]), tuple(headers), body, elapsed_s)
+        status = int(status_line.split()[1])
+        is_without_body = self._method == "HEAD" or status == 101
+        fields = {name.lower(): value for name, value in headers}
+        body = b"" if is_without_body else self._body(fields)
+        self._is_ending = fields.get("connection", "").lower() == "close"
+        return Answer(status, tuple(headers), body, time.monotonic() - self._sent_at)
+
+    def rest(self) -> bytes:
+        """What was received behind the last response."""
+        return self._take(len(self._buffer))
 
     def ask(
         self, target: str, method: str = "GET", headers: Headers = (), body: bytes = b""
@@ -112,24 +138,25 @@ class Connection:
         self.socket.close()
 
     def _body(self, headers: dict[str, str]) -> bytes:
-        if self._method == "HEAD":
-            return b""
         assert "transfer-encoding" not in headers, "a chunked answer has no Content-Length"
         if "content-length" not in headers:  # an answer of the server's own, up to the end
             with contextlib.suppress(Closed):
                 while True:
                     self._read()
-            body, self._buffer = self._buffer, b""
-            return body
+            return self.rest()
         length = int(headers["content-length"])
         while len(self._buffer) < length:
             self._read()
-        body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return body
+        return self._take(length)
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
 
     def _read(self) -> None:
         try:
-            data = self.socket.recv(65536)
+            data = self.socket.recv(1 << 20)
         except ConnectionError as error:
             raise Closed(str(error)) from error
         if not data:
@@ -183,6 +210,18 @@ def identified(request_id: str) -> Headers:
 def echo(delay: str, request_id: str = "") -> bytes:
     """The body that answers `delay` and `request_id`."""
     return f'{{"delay":{delay},"id":"{request_id}"}}'.encode()
+
+
+def fanned_out(delay: str, request_id: str, calls: int) -> bytes:
+    """The body of `/fanout`."""
+    ids = ",".join(f'"{request_id}.{number}"' for number in range(1, calls + 1))
+    return f'{{"delay":{delay},"ids":[{ids}]}}'.encode()
+
+
+def composed(delay: str, request_id: str, cycles: int) -> bytes:
+    """The body of `/composite`."""
+    ids = ",".join(f'"{request_id}.{number}"' for number in range(1, 13))
+    return f'{{"delay":{delay},"cycles":{cycles},"ids":[{ids}]}}'.encode()
 
 
 def error(message: str) -> bytes:

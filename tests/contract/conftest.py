@@ -11,11 +11,15 @@ from typing import Any
 import psutil
 import pytest
 
-from loadtests import catalog, environments
-from loadtests.process import ServiceProcess, free_port
+from loadtests import catalog
+from loadtests.runtime import environments
+from loadtests.runtime.process import ServiceProcess, free_port, free_port_pair
+from tests.conftest import parameters
 from tests.contract.client import ask, until
 from tests.contract.fake_backend import FakeBackend
+from tests.contract.folders import cannot, description
 
+BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
 VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
 
 
@@ -48,9 +52,26 @@ class Service:
         """Those of its process group that are still there."""
         return [process.pid for process in psutil.process_iter() if self._owns(process)]
 
+    def cpu_s(self) -> float:
+        """CPU time that its processes have used so far, to 10 ms."""
+        used = [process.cpu_times() for process in self._tree()]
+        return sum(times.user + times.system for times in used)
+
+    def descriptors(self) -> int:
+        """How many its processes have open."""
+        return sum(process.num_fds() for process in self._tree())
+
+    def rss_bytes(self) -> int:
+        """Memory that its processes have in use."""
+        return sum(process.memory_info().rss for process in self._tree())
+
     def log(self) -> str:
         """What it wrote to stdout and stderr."""
         return self._process.log_tail(1_000_000)
+
+    def _tree(self) -> list[psutil.Process]:
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
@@ -84,17 +105,24 @@ class Backend:
         return until(lambda: self.stats()["in_flight"] >= in_flight)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the mark of this suite."""
+    config.addinivalue_line("markers", "route(path): not for services whose model forbids it")
+
+
 @pytest.fixture(scope="session")
-def start() -> Iterator[Start]:
+def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     """The one place that knows how a service is started: `with start(name, WORKERS="2") as s`.
 
     With `ready=False` it need not come up, nor stay up. At the end it is killed.
     """
-    environments.ensure([*catalog.names(), catalog.BACKEND])
+    environments.ensure([*_services_of(request.session), catalog.BACKEND])
 
     @contextmanager
     def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
-        settings = {"PORT": str(free_port()), **settings}
+        # The backend takes the port above its own, too.
+        port = free_port_pair() if name == catalog.BACKEND else free_port()
+        settings = {"PORT": str(port), **settings}
         with ServiceProcess(name, settings) as process:
             service = Service(process)
             if ready:
@@ -115,6 +143,23 @@ def name(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
+@pytest.fixture(autouse=True)
+def _if_it_can(request: pytest.FixtureRequest) -> None:
+    """Skip what the service's model forbids; test_cannot.py looks at what it answers then."""
+    mark = request.node.get_closest_marker("route")
+    if mark is not None:
+        name = request.getfixturevalue("name")
+        reason = cannot(catalog.SERVICES / name).get(mark.args[0])
+        if reason is not None:
+            pytest.skip(f"{name}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def serial(name: str) -> bool:
+    """Whether the service can wait for one call at a time only."""
+    return description(catalog.SERVICES / name)["model"] == BLOCKED
+
+
 @pytest.fixture(scope="session")
 def backend(start: Start) -> Iterator[Backend]:
     """The real backend."""
@@ -124,14 +169,14 @@ def backend(start: Start) -> Iterator[Backend]:
 
 @pytest.fixture(scope="session")
 def service(start: Start, name: str, backend: Backend) -> Iterator[Service]:
-    """The service with its defaults and the real backend."""
-    with start(name, BACKEND_URL=backend.url) as running:
+    """The service with its defaults, one process, and the real backend."""
+    with start(name, BACKEND_URL=backend.url, WORKERS="1") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def slots(service: Service) -> int:
-    """How many requests the service with its defaults can have waiting at once."""
+    """How many requests `service` can have waiting at once."""
     number: int = service.info()["slots"]
     return number
 
@@ -139,8 +184,8 @@ def slots(service: Service) -> int:
 @pytest.fixture(scope="session")
 def limited(start: Start, name: str, backend: Backend) -> Iterator[Service]:
     """The service with room for five, and less patience than the line before them needs."""
-    settings = {"BACKEND_URL": backend.url, "CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "0.7"}
-    with start(name, **settings) as running:
+    settings = {"WORKERS": "1", "CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "0.7"}
+    with start(name, BACKEND_URL=backend.url, **settings) as running:
         yield running
 
 
@@ -170,5 +215,11 @@ def fake(_fake: FakeBackend) -> Iterator[FakeBackend]:
 @pytest.fixture(scope="session")
 def doubtful(start: Start, name: str, _fake: FakeBackend) -> Iterator[Service]:
     """The service in front of the fake backend, with half a second of patience."""
-    with start(name, BACKEND_URL=_fake.url, BACKEND_TIMEOUT_S="0.5") as running:
+    settings = {"WORKERS": "1", "BACKEND_TIMEOUT_S": "0.5"}
+    with start(name, BACKEND_URL=_fake.url, **settings) as running:
         yield running
+
+
+def _services_of(session: pytest.Session) -> set[str]:
+    """Those that the tests chosen are about."""
+    return {parameters(item).get("name") for item in session.items} & set(catalog.names())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loadtests.runtime.process import free_port_pair
 from tests.contract.client import echo
-
-
-class HangUp(Exception):
-    """Raised by a behaviour: close the connection without another word."""
+from tests.contract.fake_lines import LineBehaviour, same
+from tests.contract.fake_port import HangUp, Port, pause
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,12 @@ class Call:
 
     def body(self) -> bytes:
         """What the real backend would answer."""
-        return echo(self.target.removeprefix("/delay/"), self.headers.get("x-request-id", ""))
+        return echo(self.target.removeprefix("/delay/"), self.request_id)
+
+    @property
+    def request_id(self) -> str:
+        """Its X-Request-ID, empty where there is none."""
+        return self.headers.get("x-request-id", "")
 
 
 Behaviour = Callable[[socket.socket, Call], None]
@@ -46,18 +49,18 @@ def answer(peer: socket.socket, call: Call) -> None:
     peer.sendall(response(call))
 
 
-def drop(peer: socket.socket, call: Call) -> None:
+def drop(peer: socket.socket, call: Call | bytes) -> None:
     """Close the connection without an answer."""
     raise HangUp
 
 
-def reset(peer: socket.socket, call: Call) -> None:
+def reset(peer: socket.socket, call: Call | bytes) -> None:
     """Reset the connection without an answer."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise HangUp
 
 
-def silent(peer: socket.socket, call: Call) -> None:
+def silent(peer: socket.socket, call: Call | bytes) -> None:
     """Say nothing until the caller hangs up."""
     peer.recv(1)
     raise HangUp
@@ -82,10 +85,10 @@ def only(part: Callable[[bytes], bytes], then: Behaviour) -> Behaviour:
     return behave
 
 
-def says(data: bytes) -> Behaviour:
+def says(data: bytes) -> Callable[[socket.socket, Call | bytes], None]:
     """Send `data` instead of a response, and hang up."""
 
-    def behave(peer: socket.socket, call: Call) -> None:
+    def behave(peer: socket.socket, call: Call | bytes) -> None:
         peer.sendall(data)
         raise HangUp
 
@@ -108,7 +111,7 @@ def trickle(pieces: int, pause_s: float) -> Behaviour:
         head, _, body = response(call).partition(b"\r\n\r\n")
         size = len(head) // pieces
         for index in range(pieces):
-            _pause(peer, pause_s)
+            pause(peer, pause_s)
             last = index == pieces - 1
             peer.sendall(head[index * size :] if last else head[index * size : (index + 1) * size])
         peer.sendall(b"\r\n\r\n" + body)
@@ -120,119 +123,99 @@ def late(pause_s: float) -> Behaviour:
     """Answer after a pause."""
 
     def behave(peer: socket.socket, call: Call) -> None:
-        _pause(peer, pause_s)
+        pause(peer, pause_s)
         peer.sendall(response(call))
 
     return behave
 
 
-def _pause(peer: socket.socket, pause_s: float) -> None:
-    """Let time pass; HangUp as soon as the caller does."""
-    peer.settimeout(pause_s)
-    try:
-        peer.recv(1)
-    except TimeoutError:
-        peer.settimeout(None)
-        return
-    raise HangUp
+def by_number(chosen: dict[int, Behaviour], otherwise: Behaviour = answer) -> Behaviour:
+    """Do with the call `<id>.<number>` what is chosen for the number."""
+
+    def behave(peer: socket.socket, call: Call) -> None:
+        chosen.get(int(call.request_id.rpartition(".")[2]), otherwise)(peer, call)
+
+    return behave
 
 
 class FakeBackend:
-    """Listens on a port that stays its own, listening or not.
+    """The HTTP port and, one above, that of the lines.
 
-    `behave` is what it does with each request from now on.
+    `behave` is what it does with each request from now on, `behave_line` with each line.
     """
 
     def __init__(self) -> None:
-        self.behave: Behaviour = answer
-        self.calls: list[Call] = []
+        self.forget()
         self._lock = threading.Lock()
-        self._accepted = 0
-        self._peers: set[socket.socket] = set()
-        self._listener: socket.socket | None = None
-        # Bound but not listening: connections are refused, and nobody else gets the port.
-        self._reserved = _bound(0)
-        self.port: int = self._reserved.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._in_flight = 0
+        self._http = Port(free_port_pair(), self._serve)
+        self._lines = Port(self._http.number + 1, self._serve_lines)
+        self.url = f"http://127.0.0.1:{self._http.number}"
 
     def __enter__(self) -> FakeBackend:
         self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.refuse()
-        self._reserved.close()
+        self._http.close()
+        self._lines.close()
 
     def listen(self) -> None:
         """Accept connections."""
-        self._reserved.close()
-        self._listener = _bound(self.port)
-        self._listener.listen(128)
-        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+        self._http.listen()
+        self._lines.listen()
 
     def refuse(self) -> None:
         """Refuse connections and drop those that are open, as if the process had died."""
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes up accept()
-            self._listener.close()
-            self._listener = None
-            self._reserved = _bound(self.port)
-        self.hang_up()
+        self._http.refuse()
+        self._lines.refuse()
 
     def hang_up(self, abruptly: bool = False) -> None:
         """Close all open connections, with a TCP reset if asked."""
-        with self._lock:
-            peers = list(self._peers)
-        for peer in peers:
-            with contextlib.suppress(OSError):
-                if abruptly:
-                    # The close that answers this with a reset is that of the serving thread.
-                    linger = struct.pack("ii", 1, 0)
-                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    peer.shutdown(socket.SHUT_RD)
-                else:
-                    peer.shutdown(socket.SHUT_RDWR)
+        self._http.hang_up(abruptly)
+        self._lines.hang_up(abruptly)
 
     def open_connections(self) -> int:
-        """How many connections callers hold open."""
+        """How many connections callers hold open for requests."""
+        return self._http.open_connections()
+
+    def open_lines(self) -> int:
+        """How many connections callers hold open for lines."""
+        return self._lines.open_connections()
+
+    def in_flight(self) -> int:
+        """How many requests are being answered."""
         with self._lock:
-            return len(self._peers)
+            return self._in_flight
 
     def forget(self) -> None:
-        """Behave well again and forget the calls so far."""
-        self.behave = answer
-        self.calls = []
-
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = listener.accept()
-                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with self._lock:
-                    self._accepted += 1
-                    self._peers.add(peer)
-                arguments = [peer, self._accepted]
-                threading.Thread(target=self._serve, args=arguments, daemon=True).start()
+        """Behave well again and forget the calls and lines so far."""
+        self.behave: Behaviour = answer
+        self.behave_line: LineBehaviour = same
+        self.calls: list[Call] = []
+        self.lines: list[bytes] = []
 
     def _serve(self, peer: socket.socket, number: int) -> None:
         nth = 0
-        with contextlib.suppress(OSError, HangUp):
-            while head := _head(peer):
-                nth += 1
-                call = _parse(head, number, nth)
-                self.calls.append(call)
+        while head := _head(peer):
+            nth += 1
+            call = _parse(head, number, nth)
+            self.calls.append(call)
+            self._count(1)
+            try:
                 self.behave(peer, call)
+            finally:
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
         with self._lock:
-            self._peers.discard(peer)
-            peer.close()
+            self._in_flight += change
 
-
-def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
-    return bound
+    def _serve_lines(self, peer: socket.socket, number: int) -> None:
+        lines = peer.makefile("rb")
+        while line := lines.readline():
+            self.lines.append(line)
+            self.behave_line(peer, line)
 
 
 def _head(peer: socket.socket) -> str:

@@ -6,6 +6,7 @@ import ast
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -13,6 +14,7 @@ from packaging.utils import canonicalize_name
 from loadtests.catalog import REQUIRED_FILES
 
 DESCRIPTION = {"title", "framework", "server", "client", "model", "waits"}
+WHAT_A_MODEL_MAY_FORBID = {"/fanout", "/composite", "/cpu", "/line", "/file", "/chat", "keep-alive"}
 MAX_COMMANDS = 6
 MAX_DOCSTRING_LINES = 5
 
@@ -33,12 +35,31 @@ def problems(folder: Path, required: tuple[str, ...] = REQUIRED_FILES) -> list[s
     return found
 
 
+def description(folder: Path) -> dict[str, Any]:
+    """A folder's service.toml."""
+    return tomllib.loads((folder / "service.toml").read_text())
+
+
+def cannot(folder: Path) -> dict[str, str]:
+    """The routes that the model of a folder's service forbids, and why."""
+    routes: dict[str, str] = description(folder).get("cannot", {})
+    return routes
+
+
 def twin_problems(folders: list[Path]) -> list[str]:
-    """What keeps these from being twins: the same app.py to the byte."""
+    """What keeps these from being twins: the same code to the byte, but for how it is served."""
     first, *others = folders
-    app = (first / "app.py").read_bytes()
-    different = [other.name for other in others if (other / "app.py").read_bytes() != app]
-    return [f"app.py of {other} is not that of {first.name}" for other in different]
+    modules = {path.name for folder in folders for path in folder.glob("*.py")} - {"server.py"}
+    return [
+        f"{module} of {other.name} is not that of {first.name}"
+        for module in sorted(modules)
+        for other in others
+        if _content(other / module) != _content(first / module)
+    ]
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
 def lock_problems(direct: str, lock: str) -> list[str]:
@@ -120,12 +141,25 @@ def _description_problems(text: str) -> list[str]:
         description = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return [f"service.toml: {error}"]
-    found = [f"service.toml lacks {key}" for key in sorted(DESCRIPTION - description.keys())]
+    routes = description.pop("cannot", {})
+    found = _cannot_problems(routes) if isinstance(routes, dict) else ["cannot is not a table"]
+    found += [f"service.toml lacks {key}" for key in sorted(DESCRIPTION - description.keys())]
     found += [f"service.toml has {key}" for key in sorted(description.keys() - DESCRIPTION)]
     found += [
         f"{key} in service.toml says nothing"
         for key, value in description.items()
         if not isinstance(value, str) or not value.strip()
+    ]
+    return found
+
+
+def _cannot_problems(routes: dict[str, Any]) -> list[str]:
+    unknown = sorted(routes.keys() - WHAT_A_MODEL_MAY_FORBID)
+    found = [f"[cannot] in service.toml names {route}" for route in unknown]
+    found += [
+        f"[cannot] in service.toml gives no reason for {route}"
+        for route, reason in routes.items()
+        if not isinstance(reason, str) or not reason.strip()
     ]
     return found
 

@@ -79,12 +79,12 @@ def test_two_workers_both_serve(start: Start, name: str, backend: Backend) -> No
         assert backend.stats()["peak_in_flight"] <= slots
 
 
-def check_parallelism(service: Service, backend: Backend, slots: int) -> None:
+def check_parallelism(service: Service, backend: Backend, slots: int, route: str = "/") -> None:
     """Twenty at once take their share of slots, and no more and no less."""
     many, delay_s = 20, 0.2 if slots > 1 else 0.05
     backend.reset()
     began = time.monotonic()
-    asks = [(f"/?delay={delay_s}", identified(f"n-{number}")) for number in range(many)]
+    asks = [(f"{route}?delay={delay_s}", identified(f"n-{number}")) for number in range(many)]
     answers = together(service.url, asks)
     took_s = time.monotonic() - began
     for number, answer in enumerate(answers):

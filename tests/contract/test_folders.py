@@ -10,7 +10,10 @@ import pytest
 from loadtests.catalog import BACKEND, REQUIRED_FILES, SERVICES
 from tests.contract.folders import problems, twin_problems
 
-TWINS = ["flask-threads", "flask-gevent"]  # one app.py, two ways to run it
+TWINS = [  # the same code, several ways to run it
+    ["flask-threads", "flask-gevent", "flask-granian", "flask-pywsgi"],
+    ["scratch-select", "scratch-poll", "scratch-epoll"],
+]
 HASH = "--hash=sha256:" + "0" * 64
 LOCK = f"""flask==3.1.3 \\
     {HASH} \\
@@ -29,8 +32,9 @@ def test_backend_folder() -> None:
     assert problems(SERVICES / BACKEND, required) == []
 
 
-def test_twins() -> None:
-    assert twin_problems([SERVICES / twin for twin in TWINS]) == []
+@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: twins[0].partition("-")[0])
+def test_twins(twins: list[str]) -> None:
+    assert twin_problems([SERVICES / twin for twin in twins]) == []
 
 
 @pytest.fixture
@@ -53,6 +57,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_good_folder_has_no_problems(folder: Path) -> None:
     assert problems(folder) == []
+    cannot_too('"/chat" = "why"')(folder)
     (folder / "serve").write_text("#!/bin/sh\nset -eu\nexec gunicorn app:app \\\n  --workers 1\n")
     assert problems(folder) == []
 
@@ -73,6 +78,14 @@ def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
     return doctor
 
 
+def cannot_too(line: str) -> Callable[[Path], None]:
+    def doctor(folder: Path) -> None:
+        with (folder / "service.toml").open("a") as file:
+            file.write(f"[cannot]\n{line}\n")
+
+    return doctor
+
+
 DOCTORED: dict[str, tuple[Callable[[Path], None], str]] = {
     "not executable": (lambda folder: (folder / "serve").chmod(0o644), "not executable"),
     "no shebang": (replaced("serve", "#!/bin/sh\n", ""), "what runs it"),
@@ -83,6 +96,10 @@ DOCTORED: dict[str, tuple[Callable[[Path], None], str]] = {
     "no docstring": (replaced("app.py", '"""One', 'x = """One'), "no docstring"),
     "title missing": (replaced("service.toml", "title", "titel"), "lacks title"),
     "unknown key": (replaced("service.toml", "title", 'x = "y"\ntitle'), "has x"),
+    "unknown route": (cannot_too('"/x" = "y"'), "names /x"),
+    "no reason": (cannot_too('"/chat" = " "'), "no reason for /chat"),
+    "a number for a reason": (cannot_too('"/chat" = 501'), "no reason for /chat"),
+    "no table": (replaced("service.toml", "title", 'cannot = "/chat"\ntitle'), "not a table"),
     "empty title": (replaced("service.toml", 'title = "x"', 'title = ""'), "says nothing"),
     "no TOML": (replaced("service.toml", 'title = "x"', "title"), "service.toml:"),
     "empty README": (replaced("README.md", "# x", ""), "README.md is empty"),
@@ -120,3 +137,6 @@ def test_twins_that_differ_are_found(tmp_path: Path) -> None:
     assert twin_problems(twins) == []
     (twins[1] / "app.py").write_text("x = 1 \n")
     assert twin_problems(twins) == ["app.py of b is not that of a"]
+    (twins[1] / "app.py").write_text("x = 1\n")
+    (twins[1] / "loop.py").write_text("y = 2\n")
+    assert twin_problems(twins) == ["loop.py of b is not that of a"]

@@ -8,7 +8,7 @@ from tests.contract.client import Answer, Connection, ask, check, echo, error, i
 from tests.contract.conftest import Service
 from tests.contract.fake_backend import FakeBackend
 
-OTHER_METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "BREW"]
+OTHER_METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"]
 UNKNOWN_PATHS = [
     "/nope",
     "/health//",
@@ -22,7 +22,32 @@ UNKNOWN_PATHS = [
     "/delay/0",
     "/%2e%2e/etc/passwd",
     "/nope?delay=0",
+    "/fanout/",
+    "/composite/",
+    "/cpu/",
+    "/cpu/1",
+    "/line/",
+    "/file/",
+    "/file/x",
+    "/chat/",
 ]
+ROUTES = {
+    "/?delay=0.01": "/",
+    "/fanout?calls=2&delay=0.01": "/fanout",
+    "/composite?delay=0.01&cycles=1": "/composite",
+    "/cpu?cycles=1": "/cpu",
+    "/line?delay=0.01": "/line",
+    "/file?size=1": "/file",
+    "/chat": "/chat",
+    "/health": "/health",
+    "/info": "/info",
+}
+NOT_FOUND = ["/nope", "/nope?delay=0"]
+BAD = {"/?delay=x": "/", "/fanout": "/fanout", "/cpu": "/cpu", "/line": "/line", "/file": "/file"}
+
+
+def targets(chosen: dict[str, str]) -> list[object]:
+    return [pytest.param(t, marks=pytest.mark.route(route)) for t, route in chosen.items()]
 
 
 def test_delay(service: Service) -> None:
@@ -52,11 +77,19 @@ def test_unknown_path_whatever_the_method(service: Service, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", OTHER_METHODS)
-@pytest.mark.parametrize("path", ["/?delay=0", "/health", "/info"])
+@pytest.mark.parametrize("path", targets(ROUTES))
 def test_other_method(service: Service, path: str, method: str) -> None:
     answer = ask(service.url, path, method)
     check(answer, 405, error("method not allowed"))
     assert allowed(answer) == {"GET", "HEAD"}
+
+
+def test_method_that_nobody_knows(service: Service) -> None:
+    """Refused by the handler as any other or, being no HTTP to it, by the server in its own way."""
+    answer = ask(service.url, "/health", "BREW")
+    if answer.status not in (400, 501):
+        check(answer, 405, error("method not allowed"))
+    check(ask(service.url, "/health"), 200, b'{"status":"ok"}')
 
 
 def test_other_method_with_a_body(service: Service) -> None:
@@ -66,7 +99,12 @@ def test_other_method_with_a_body(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/?delay=0.01", "/health", "/info", "/?delay=x", "/nope", "/nope?delay=0"]
+    "target",
+    [
+        *targets({t: route for t, route in ROUTES.items() if route not in ("/file", "/chat")}),
+        *targets(BAD),
+        *NOT_FOUND,
+    ],
 )
 def test_head_is_get_without_the_body(service: Service, target: str) -> None:
     with Connection(service.url) as connection:  # bytes of a body would spoil the next answer
@@ -78,12 +116,14 @@ def test_head_is_get_without_the_body(service: Service, target: str) -> None:
     assert get.header("Content-Length") == str(len(get.body))
 
 
+@pytest.mark.route("keep-alive")
 def test_connection_is_kept(service: Service) -> None:
     with Connection(service.url) as connection:
         for number in range(10):
             request_id = f"kept-{number}"
             answer = connection.ask("/?delay=0.001", headers=identified(request_id))
             check(answer, 200, echo("0.001", request_id))
+            assert answer.header("Connection") in (None, "keep-alive")
         check(connection.ask("/nope"), 404, error("no such route"))
         assert connection.ask("/?delay=x").status == 400
         assert connection.ask("/health", "DELETE").status == 405

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from loadtests.process import is_free
+from loadtests.runtime.process import is_free
 from tests.contract.client import Closed, Connection, ask, check, echo, gather, identified, until
 from tests.contract.conftest import Backend, Service, Start
 
@@ -18,7 +18,9 @@ PROMPTLY_S = 20.0  # no longer than a server may keep an idle connection
 
 
 @pytest.mark.parametrize(
-    "settings", [{"CONCURRENCY": "5"}, {"WORKERS": "2"}], ids=["some in line", "two workers"]
+    "settings",
+    [{"WORKERS": "1", "CONCURRENCY": "5"}, {"WORKERS": "2"}],
+    ids=["some in line", "two workers"],
 )
 def test_under_load(start: Start, name: str, backend: Backend, settings: dict[str, str]) -> None:
     """Every request that had arrived gets its answer, from the first to the last in line."""
@@ -28,16 +30,21 @@ def test_under_load(start: Start, name: str, backend: Backend, settings: dict[st
         delay = "1" if slots >= MANY else "0.3" if slots > 2 else "0.1"
         with busy(service, delay) as answers:
             # With two workers each call may have got to the same one.
-            assert backend.reaches(1 if "WORKERS" in settings else min(MANY, slots))
+            assert backend.reaches(1 if settings["WORKERS"] == "2" else min(MANY, slots))
             service.terminate()
             answers()
         ended_well(service, DRAIN_S)
 
 
-def test_nobody_new_is_let_in(start: Start, name: str, backend: Backend) -> None:
+def test_nobody_new_is_let_in(
+    start: Start, name: str, backend: Backend, request: pytest.FixtureRequest
+) -> None:
     """What is in flight is finished meanwhile, whatever becomes of requests that come later."""
+    if name == "flask-granian":  # once in four times; see its README.md
+        reason = "a Granian worker may go on accepting until it is killed"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
     backend.reset()
-    with start(name, BACKEND_URL=backend.url) as service:
+    with start(name, BACKEND_URL=backend.url, WORKERS="1") as service:
         slots = service.info()["slots"]
         delay_s = 3 if slots >= MANY else 0.1
         with opened(service, 1) as (idle,), busy(service, str(delay_s)) as answers:

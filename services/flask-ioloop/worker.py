@@ -1,0 +1,48 @@
+"""gunicorn's sync worker, except for how it closes connections and how it ends."""
+
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+from gunicorn.http.message import Request
+from gunicorn.workers.sync import SyncWorker
+
+
+class Worker(SyncWorker):
+    taken = ()
+
+    def handle_request(
+        self, listener: socket.socket, req: Request, client: socket.socket, addr: tuple
+    ) -> None:
+        """Answer and close at once; gunicorn would wait two seconds for the client to do so."""
+        super().handle_request(listener, req, client, addr)
+        if not can_be_read(client):  # else something is left: closing would be a reset
+            client.close()
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """At SIGTERM take all that wait in line, which would be lost; nobody comes after them."""
+        if self.alive:
+            self.taken = [connection for sock in self.sockets for connection in waiting(sock)]
+        super().handle_exit(sig, frame)
+
+    def run(self) -> None:
+        super().run()
+        for listener, client, address in self.taken:
+            client.setblocking(True)
+            if can_be_read(client, 0.1):
+                self.handle(listener, client, address)
+
+
+def waiting(listener: socket.socket) -> Iterator[tuple]:
+    """Accept until there is nobody."""
+    while True:
+        try:
+            yield listener, *listener.accept()
+            time.sleep(0.001)  # the other workers shall have their share
+        except BlockingIOError:
+            return
+
+
+def can_be_read(connection: socket.socket, timeout_s: float = 0) -> bool:
+    return bool(select.select([connection], [], [], timeout_s)[0])

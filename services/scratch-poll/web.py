@@ -1,0 +1,304 @@
+"""HTTP/1.1 on the loop's sockets: a server for routes, and one exchange of a client."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import monotonic
+
+from loop import READ, EventLoop, Socket, Waits
+
+import contract
+
+MAX_HEAD = 8192  # bytes, of a request or an answer
+MAX_BODY = 1 << 20  # bytes, of a request: it is read and dropped
+IDLE_S = 300.0  # a client that neither asks nor reads for so long is let go
+LINGER_S = 1.0  # for a client that is refused to read why
+ACCEPTED_A_TURN = 64
+END = b"\r\n\r\n"
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_request_line = re.compile(
+    rf"({_TOKEN}) (?:(?i:https?)://[^/?]*)?([!-~]*) HTTP/1\.([01])"
+).fullmatch
+_field = re.compile(rf"({_TOKEN}):([\t -~\x80-\xff]*)").fullmatch
+_length = re.compile("[0-9]{1,18}").fullmatch
+_status_line = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\r\n").match
+_chunk_size = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?").fullmatch
+_answer_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.I).search
+_answer_chunked = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.I).search
+_answer_close = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
+
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+FIELDS = {405: "Allow: GET, HEAD\r\n", 426: "Upgrade: websocket\r\n"}
+
+
+@dataclass(slots=True)
+class Request:
+    """What a client asks for; of a repeated header the values stand joined by a comma."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    is_last: bool  # on its connection
+    head: bytes
+    client: Socket
+    rest: bytes = b""  # what has come behind it
+
+
+Handler = Callable[[Request], bytes | Waits[bytes | None]]
+
+
+def parse_request(head: bytes, client: Socket) -> Request:
+    """Parse a request's head; a Problem where it is none."""
+    first, *fields = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    request_line = _request_line(first)
+    headers: dict[str, str] = {}
+    for line in fields:
+        field = _field(line)
+        if not field:
+            raise contract.Problem(400, "malformed header")
+        name, value = field[1].lower(), field[2].strip(" \t")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    if not request_line or (request_line[3] == "1" and "host" not in headers):
+        raise contract.Problem(400, "malformed request")
+    method, target, minor = request_line.groups()
+    path, _, query = target.partition("?")
+    is_last = minor == "0" or "close" in headers.get("connection", "").lower()
+    return Request(method, path or "/", query, headers, is_last, head, client)
+
+
+def body_length(request: Request) -> int:
+    """The bytes of a request's body; a Problem where that is unknown or too much."""
+    if "transfer-encoding" in request.headers:
+        raise contract.Problem(411, "a body needs a Content-Length")
+    length = request.headers.get("content-length", "0")
+    if not _length(length):
+        raise contract.Problem(400, "Content-Length must be given once, as a number")
+    if int(length) > MAX_BODY:
+        raise contract.Problem(413, "request body over 1 MiB")
+    return int(length)
+
+
+def response(status: int, body: bytes, request: Request | None) -> bytes:
+    """A whole answer. Without a `request` it is the last one on its connection."""
+    is_file = status == 200 and request is not None and request.path == "/file"
+    content_type = "application/octet-stream" if is_file else contract.JSON
+    close = "Connection: close\r\n" if request is None or request.is_last else ""
+    head = (
+        f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(body)}\r\n{FIELDS.get(status, '')}{close}\r\n"
+    ).encode()
+    return head if request is not None and request.method == "HEAD" else head + body
+
+
+class Server:
+    """Accepts connections, and answers what each of them asks, one after the other.
+
+    `has_room` says whether one more can be let in, `on_leave` hears when one has left.
+    """
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        routes: Mapping[str, Handler],
+        has_room: Callable[[], bool],
+        on_leave: Callable[[], None],
+    ) -> None:
+        self.loop, self.routes = loop, routes
+        self.has_room, self.on_leave = has_room, on_leave
+        self.clients = 0
+        self.in_flight = 0
+        self.stopping = False
+        self.was_full = False
+
+    def accept(self, listener: Socket) -> Waits[None]:
+        while True:
+            yield listener, READ
+            if self.stopping:
+                return
+            try:
+                for _ in range(ACCEPTED_A_TURN):  # many may come in one instant
+                    self.admit(listener.sock.accept()[0])
+            except (BlockingIOError, ConnectionError):
+                continue
+            except OSError as error:  # the system has no descriptor left: it would try for ever
+                print(f"cannot accept connections: {error.strerror}", file=sys.stderr)
+                yield from self.loop.sleep(1)
+
+    def admit(self, connection: socket.socket) -> None:
+        if not self.has_room():
+            connection.close()
+            if not self.was_full:
+                self.was_full = True
+                message = f"out of descriptors at {self.clients} connections: refusing new ones"
+                print(message, file=sys.stderr, flush=True)
+            return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.clients += 1
+        self.loop.spawn(self.serve(Socket(self.loop, connection, IDLE_S)))
+
+    def serve(self, client: Socket) -> Waits[None]:
+        try:
+            yield from self.converse(client)
+        except contract.Problem as refusal:  # no request that we can read, nor what follows it
+            yield from self.refuse(client, refusal)
+        except OSError:
+            pass  # it hung up, or fell silent
+        finally:
+            client.close()
+            self.clients -= 1
+            self.on_leave()
+
+    def converse(self, client: Socket) -> Waits[None]:
+        """Answer request after request; a Problem where one cannot be read."""
+        data = b""
+        while True:
+            was_there = END in data  # while the one before was answered
+            request = yield from self.read(client, data)
+            if request is None:
+                return
+            self.in_flight += 1
+            try:
+                if self.stopping and not was_there:
+                    request.is_last = True
+                    status, body = 503, contract.error_body(contract.SHUTTING_DOWN)
+                else:
+                    status, body = yield from self.answer(request)
+                if body is None:  # the handler has done it all
+                    return
+                data = request.rest
+                request.is_last |= self.stopping and not data
+                yield from client.write(response(status, body, request))
+            finally:
+                self.in_flight -= 1
+            if request.is_last:
+                return
+
+    def read(self, client: Socket, data: bytes) -> Waits[Request | None]:
+        """The next request, of which `data` has come; None where the client has hung up."""
+        while (end := (data := data.lstrip(b"\r\n")).find(END, 0, MAX_HEAD)) < 0:
+            if len(data) >= MAX_HEAD:
+                raise contract.Problem(431, "request head over 8 KiB")
+            more = yield from client.read()
+            if not more:
+                return None
+            data += more
+        end += len(END)
+        request = parse_request(data[:end], client)
+        end += body_length(request)
+        while len(data) < end:
+            more = yield from client.read()
+            if not more:
+                return None
+            data += more
+        request.rest = data[end:]
+        return request
+
+    def answer(self, request: Request) -> Waits[tuple[int, bytes | None]]:
+        """The status and the body of the answer."""
+        try:
+            handler = self.routes.get(request.path)
+            if handler is None:
+                raise contract.Problem(404, contract.NO_ROUTE)
+            if request.method not in ("GET", "HEAD"):
+                raise contract.Problem(405, contract.WRONG_METHOD)
+            body = handler(request)
+            return 200, body if isinstance(body, bytes) else (yield from body)
+        except contract.Problem as problem:
+            return problem.status, contract.error_body(problem.message)
+        except Exception:
+            traceback.print_exc()
+            return 500, contract.error_body(contract.INTERNAL)
+
+    def refuse(self, client: Socket, refusal: contract.Problem) -> Waits[None]:
+        with contextlib.suppress(OSError):
+            body = contract.error_body(refusal.message)
+            yield from client.write(response(refusal.status, body, None))
+            client.sock.shutdown(socket.SHUT_WR)
+            self.loop.at(monotonic() + LINGER_S, client.cut)
+            while (yield from client.read()):  # left unread it would reset the connection
+                pass
+
+
+class Stale(OSError):
+    """The connection was closed before anything came back."""
+
+
+class BadAnswer(OSError):
+    """What came back is not an HTTP answer, or not all of it."""
+
+
+def ask(connection: Socket, request: bytes) -> Waits[tuple[int, bytes]]:
+    """Send a request; the status and body of its answer. OSError where there is none.
+
+    Afterwards the connection is open only where it can be used again.
+    """
+    is_done = False
+    try:
+        try:
+            yield from connection.write(request)
+            data = yield from connection.read()
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise Stale
+        while (end := data.find(END)) < 0:
+            data += yield from _more(connection, data)
+        status, length, keep_alive = parse_answer(data[: end + 2])
+        body = data[end + 4 :]
+        if length is None:
+            body = yield from _chunks(connection, body)
+        else:
+            while len(body) < length:
+                body += yield from _more(connection)
+        is_done = keep_alive and len(body) == length
+        return status, body[:length]
+    finally:
+        if not is_done:
+            connection.close()
+
+
+@functools.lru_cache(1000)  # they hardly differ
+def parse_answer(head: bytes) -> tuple[int, int | None, bool]:
+    """Status, length of the body (None where it comes in chunks), whether the connection stays."""
+    line, length, chunked = _status_line(head), _answer_length(head), _answer_chunked(head)
+    if not line or not (length or chunked):
+        raise BadAnswer
+    keep_alive = line[1] == b"1" and not _answer_close(head)
+    return int(line[2]), None if chunked else int(length[1]), keep_alive
+
+
+def _chunks(connection: Socket, data: bytes) -> Waits[bytes]:
+    """A body in chunks, of which `data` has come; its trailers are left unread."""
+    body = b""
+    while True:
+        while b"\r\n" not in data:
+            data += yield from _more(connection, data)
+        line, _, data = data.partition(b"\r\n")
+        size = _chunk_size(line)
+        if not size:
+            raise BadAnswer
+        end = int(size[1], 16)
+        if not end:
+            return body
+        while len(data) < end + 2:
+            data += yield from _more(connection)
+        body += data[:end]
+        data = data[end + 2 :]
+
+
+def _more(connection: Socket, line: bytes = b"") -> Waits[bytes]:
+    """What follows, where something has to; a `line` without an end must not get too long."""
+    data = b"" if len(line) > MAX_HEAD else (yield from connection.read())
+    if not data:
+        raise BadAnswer
+    return data

@@ -1,0 +1,35 @@
+"""What runs in one process when the tests are spread over several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the mark, for those who leave pytest-xdist out."""
+    config.addinivalue_line("markers", "xdist_group(name): in one process, one after the other")
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in a hook of the same name
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares running services, and what takes the web UI's port."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+def group(item: pytest.Item) -> str:
+    """The name of what has to be in one process."""
+    folder = item.path.parent.name
+    if folder == "contract":
+        return str(parameters(item).get("name", folder))
+    if folder == "compose" or item.path.stem in ("test_ui", "test_commands"):
+        return "web UI"
+    return folder
+
+
+def parameters(item: pytest.Item) -> dict[str, Any]:
+    """What a test is run with."""
+    call = getattr(item, "callspec", None)
+    return call.params if call else {}
