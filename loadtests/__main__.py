@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from loadtests import bench, catalog, commands, profiles, runtime
+from loadtests import catalog, commands, runtime
+from loadtests.bench import plan, profiles, rounds
 from loadtests.catalog import ROOT
-from loadtests.environments import InstallError
+from loadtests.runtime.environments import InstallError
 from services import contract
 
 USAGE_ERRORS = (
@@ -65,12 +66,11 @@ def main() -> int:
 
 def run_bench(given: argparse.Namespace) -> int:
     """`make bench`: check what was asked for before anything is started."""
-    profile = profiles.load(given.profile)
-    services = catalog.select(given.services)
-    chosen = runtime.choose(given.runtime, services, service_settings())
+    parts = plan.parts(given.profile, given.services, given.runtime, service_settings())
     check_writable(given.results)
+    chosen = parts[0].runtime
     print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
-    return bench.run(profile, services, chosen, given.results)
+    return rounds.run(given.profile, parts, given.results)
 
 
 def check_writable(results: Path) -> None:
@@ -85,10 +85,14 @@ def check_writable(results: Path) -> None:
 def service_settings() -> dict[str, str]:
     """The settings every service gets, from the environment or as CONTRACT.md has them.
 
-    UsageError where one is not what CONTRACT.md allows.
+    WORKERS only where it is given: a service may have another default. UsageError
+    where one is not what CONTRACT.md allows.
     """
-    defaults = {"WORKERS": "1", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
-    settings = {name: os.environ.get(name) or default for name, default in defaults.items()}
+    defaults = {"WORKERS": "", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
+    given = {name: os.environ.get(name) or default for name, default in defaults.items()}
+    settings = {name: value for name, value in given.items() if value}
+    if "WORKERS" not in settings:
+        os.environ.pop("WORKERS", None)  # not an empty one, which services would inherit
     try:
         contract.settings(settings)
     except SystemExit as error:

@@ -9,6 +9,7 @@ with hashes, and built anew when the lock changes.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -30,7 +31,10 @@ def main() -> None:
     if arguments[:1] == ["--tests"]:
         arguments = arguments[1:]
         folder, lock = ROOT / ".venvs" / "tests", ROOT / "tests" / "requirements.txt"
-    ensure(folder, lock)
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    with (ROOT / ".cache" / "bootstrap.lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)  # two commands started at once build it once
+        ensure(folder, lock)
     os.chdir(ROOT)
     python = str(folder / "bin" / "python")
     os.execv(python, [python, *arguments])

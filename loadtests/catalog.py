@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ROOT / "services"
@@ -26,7 +27,12 @@ class UnknownService(ValueError):
 
 @dataclass(frozen=True)
 class Service:
-    """What `service.toml` says of the service in folder `name`."""
+    """What `service.toml` says of the service in folder `name`.
+
+    `cannot` gives the reason for each route that its model forbids. `again` is
+    the same service measured a second time under another name: what the two
+    differ by is noise.
+    """
 
     name: str
     title: str
@@ -35,15 +41,23 @@ class Service:
     client: str
     model: str
     waits: str
+    cannot: dict[str, str] = field(default_factory=dict, hash=False)
+    again: bool = False
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
         return SERVICES / self.name
 
-    def description(self) -> dict[str, str]:
-        """Its `service.toml`, for the record of a run."""
-        return {key: value for key, value in asdict(self).items() if key != "name"}
+    @property
+    def label(self) -> str:
+        """Its name in results: the folder's, with an ending where it is measured again."""
+        return f"{self.name}-again" if self.again else self.name
+
+    def description(self) -> dict[str, Any]:
+        """Its `service.toml`, for the record of a run, and whose second measurement it is."""
+        about = {key: value for key, value in asdict(self).items() if key not in ("name", "again")}
+        return about | ({"again_of": self.name} if self.again else {})
 
 
 def names() -> list[str]:

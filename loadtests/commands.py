@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from loadtests import catalog, compose, environments
+from loadtests import catalog
 from loadtests.catalog import BACKEND, ROOT, SERVICES
-from loadtests.local import HOST, LocalRuntime
-from loadtests.process import end_as_on_ctrl_c, is_free
-from loadtests.runtime import ServiceFailed, choose
+from loadtests.runtime import ServiceFailed, choose, compose_ui, environments
+from loadtests.runtime.local import HOST, LocalRuntime
+from loadtests.runtime.process import end_as_on_ctrl_c, is_free
 
 UI_PORT = 8089
 PYTHON_VERSION = "3.11"  # the oldest that the locks serve
@@ -31,8 +32,8 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
         )
     service = catalog.load(name)
     number = free_port_given("PORT", port)
-    end_as_on_ctrl_c()
-    try:
+
+    def run() -> int:
         with (
             LocalRuntime("make serve", [name], settings) as runtime,
             runtime.service(service, number) as running,
@@ -40,12 +41,9 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
             print(f"{name}: {running.url}/?delay=0.1", flush=True)
             print(f"backend: {runtime.backend_url}   Ctrl-C ends both", flush=True)
             signal.pause()
-    except ServiceFailed as error:
-        print(f"{error}\n{error.log_tail}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped")
-    return 0
+        return 0
+
+    return until_ctrl_c(run)
 
 
 def ui(wanted: str, runtime_name: str, settings: dict[str, str]) -> int:
@@ -55,21 +53,30 @@ def ui(wanted: str, runtime_name: str, settings: dict[str, str]) -> int:
     free_port_given("the web UI's port", str(UI_PORT))
     print(f"runtime: {runtime.name} ({runtime.because})", flush=True)
     if not isinstance(runtime, LocalRuntime):
-        return compose.up_ui(services, settings)
-    end_as_on_ctrl_c()
-    try:
+        return until_ctrl_c(lambda: compose_ui.run_ui(services, settings))
+
+    def run() -> int:
         with runtime, ExitStack() as stack:
             targets = {
                 service.name: stack.enter_context(runtime.service(service)).url
                 for service in services
             }
             return _locust_ui(targets)
+
+    return until_ctrl_c(run)
+
+
+def until_ctrl_c(run: Callable[[], int]) -> int:
+    """What `run` returns; 0 if Ctrl-C ends it, 1 and what happened if a service fails."""
+    end_as_on_ctrl_c()
+    try:
+        return run()
     except ServiceFailed as error:
         print(f"{error}\n{error.log_tail}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped")
-    return 0
+        return 0
 
 
 def _locust_ui(targets: dict[str, str]) -> int:
@@ -95,15 +102,18 @@ def _locust_ui(targets: dict[str, str]) -> int:
 
 
 def rebuild(results: Path) -> int:
-    """Write every report, the index and the README's block anew."""
-    from loadtests import report  # only here: what draws the charts takes seconds to load
+    """Write every report, the index, the README's block and the documents' figures anew."""
+    from loadtests.report import build  # only here: what draws the charts takes seconds to load
 
+    documents = sorted((ROOT / "docs").rglob("*.md"))
     try:
-        folders = report.rebuild(results, ROOT / "README.md")
-    except report.ReportError as error:
+        rebuilt = build.rebuild(results, ROOT / "README.md", documents)
+    except build.ReportError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"rebuilt {len(folders)} reports, {results / 'README.md'} and the README's newest result")
+    print(*rebuilt.unmeasured, sep="\n", end="\n" if rebuilt.unmeasured else "")
+    number, index = len(rebuilt.folders), results / "README.md"
+    print(f"rebuilt {number} reports, {index} and the newest results in the README and the docs")
     return 0
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from loadtests import catalog, compose
+from loadtests import catalog
 from loadtests.catalog import ROOT
-from loadtests.engine import Engine, docker
-from loadtests.process import is_free
+from loadtests.runtime import compose
+from loadtests.runtime.engine import Engine, docker
+from loadtests.runtime.process import is_free
 
 SETTINGS = {"WORKERS": "1", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
 BUILD_S = 1200

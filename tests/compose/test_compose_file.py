@@ -14,7 +14,7 @@ from loadtests.catalog import ROOT
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())[
     "services"
 ]
-LOCUST = {"locust", "locust-worker"}
+LOCUST = {"locust", "locust-worker", "null-server"}  # of one image
 
 
 def test_its_services_are_the_folders() -> None:
@@ -52,7 +52,9 @@ def test_only_locust_s_ui_is_published_and_only_on_this_machine() -> None:
 @pytest.mark.parametrize("name", catalog.names())
 def test_settings_have_the_defaults_of_the_contract(name: str) -> None:
     contract = (ROOT / "services" / "CONTRACT.md").read_text()
-    for variable in ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S"):
+    environment = SERVICES[name]["environment"]
+    for variable in ("CONCURRENCY", "BACKEND_TIMEOUT_S"):
         default = re.search(rf"^\| `{variable}` \|.*\| (\S+) \|$", contract, re.M)
         assert default is not None
-        assert SERVICES[name]["environment"][variable] == f"${{{variable}:-{default[1]}}}"
+        assert environment[variable] == f"${{{variable}:-{default[1]}}}"
+    assert environment["WORKERS"] is None  # passed on where it is set, else left to the service

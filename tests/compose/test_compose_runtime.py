@@ -10,21 +10,26 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from loadtests import bench, catalog, compose
+from loadtests import catalog
+from loadtests.bench import rounds
+from loadtests.bench.plan import Part
+from loadtests.bench.profiles import Profile
 from loadtests.catalog import ROOT
-from loadtests.compose import ComposeRuntime
-from loadtests.engine import PROJECT, Engine
-from loadtests.environments import InstallError
-from loadtests.process import fetch
-from loadtests.profiles import Profile
-from loadtests.runtime import ServiceFailed
+from loadtests.runtime import ServiceFailed, compose
+from loadtests.runtime.compose import ComposeRuntime
+from loadtests.runtime.engine import PROJECT, Engine, docker
+from loadtests.runtime.environments import InstallError
+from loadtests.runtime.process import fetch
 from tests.compose.conftest import SETTINGS
 
-TINY = Profile("tiny", "", users=(10,), delay_s=0.1, rounds=1, warmup_s=0.3, window_s=1.0)
+TINY = Profile(
+    name="tiny", title="Tiny", users=(10,), delay_s=0.1, rounds=1, warmup_s=0.3, window_s=1.0
+)
 COMMAND_S = 90
 
 
@@ -47,15 +52,14 @@ def runtime(engine: Engine) -> Iterator[ComposeRuntime]:
 
 def plan(runtime: ComposeRuntime, window_s: float) -> str:
     """One user of tornado for `window_s`."""
+    profile = replace(TINY, users=(1,), warmup_s=0.0, window_s=window_s)
     return json.dumps(
         {
             "host": "http://tornado:8080",
             "backend": runtime.backend_url,
-            "users": [1],
-            "delay_s": 0.1,
-            "warmup_s": 0.0,
-            "window_s": window_s,
             "cpus": runtime.load_cpus,
+            "profile": asdict(profile),
+            "steps": [asdict(step) for step in profile.steps()],
         }
     )
 
@@ -64,7 +68,7 @@ def test_a_bench_in_containers(engine: Engine, tmp_path: Path) -> None:
     services = [catalog.load("tornado"), catalog.load("flask-threads")]
     runtime = ComposeRuntime("a test", [service.name for service in services], SETTINGS)
 
-    status = bench.run(TINY, services, runtime, tmp_path)
+    status = rounds.run("tiny", [Part(TINY, services, {}, runtime)], tmp_path)
 
     (record,) = tmp_path.glob("*/run.json")
     run = json.loads(record.read_text())
@@ -98,6 +102,21 @@ def test_usage_is_that_of_the_container_and_comes_at_once(runtime: ComposeRuntim
     assert 0 < after.rss_bytes <= stats["memory_stats"]["usage"] * 1.1
 
 
+def test_the_footprint_is_that_of_the_service(runtime: ComposeRuntime) -> None:
+    with runtime.service(catalog.load("tornado")) as running:
+        usage, plain = running.usage(), running.footprint(switches=False)
+        whole = running.footprint(switches=True)
+    for found in (plain, whole):
+        assert found.threads is not None
+        assert found.descriptors is not None
+        assert found.pss_bytes is not None
+        assert 1 <= found.threads < 50
+        assert 3 < found.descriptors < 100
+        assert 5e6 < found.pss_bytes < 2 * usage.rss_bytes + 50e6
+    assert plain.voluntary_switches is None
+    assert (whole.voluntary_switches or 0) > 0
+
+
 def test_a_service_that_dies_is_told_from_one_that_runs(runtime: ComposeRuntime) -> None:
     with runtime.service(catalog.load("tornado")) as running:
         runtime.engine.ask("POST", f"/containers/{running.container}/kill")
@@ -112,6 +131,21 @@ def test_a_service_that_does_not_start_says_why(engine: Engine) -> None:
             pytest.fail("it started")
         assert "CONCURRENCY must be" in failed.value.log_tail
         assert engine.found("containers", runtime.project, "sanic") == []
+
+
+@pytest.mark.parametrize("workers", [None, "2"])
+def test_workers_are_passed_on_where_somebody_asks(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, workers: str | None
+) -> None:
+    monkeypatch.delenv("WORKERS", raising=False)
+    asked = {"WORKERS": workers} if workers else {}
+    settings = {"CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "10", **asked}
+    with ComposeRuntime("a test", ["tornado"], settings) as runtime:
+        with runtime.service(catalog.load("tornado")) as running:
+            status, environment = docker("exec", running.container, "env")
+        found = dict(line.split("=", 1) for line in environment.splitlines())
+    assert status == 0
+    assert (found.get("WORKERS"), found["CONCURRENCY"]) == (workers, "5")
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 2.0])
@@ -138,7 +172,7 @@ def test_the_generator_speaks_as_it_goes(runtime: ComposeRuntime) -> None:
         assert generator.wait(20) == 0
         generator.kill()
         generator.communicate()
-    assert [name for name, _ in events] == ["ready", "open", "close"]
+    assert [name for name, _ in events] == ["ready", "open", "over", "close"]
     assert 1.8 < events[2][1] - events[1][1] < 2.5
 
 

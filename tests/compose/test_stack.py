@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
 
-from loadtests.engine import Engine, docker
-from loadtests.process import fetch
+from loadtests import catalog
+from loadtests.runtime.engine import Engine, docker
+from loadtests.runtime.process import fetch
+from services import contract
 from tests.compose.conftest import EVERY_CONTAINER, EVERY_SERVICE, Stack
 from tests.contract.client import until
 
 UI = "http://127.0.0.1:8089"
+SECOND_PATHS = ["/line?delay=0.01", f"/file?size={contract.FILE_SIZE}"]
 
 ASK = """
-import http.client, json
+import hashlib, http.client, json
 def ask(name, path):
     server = http.client.HTTPConnection(name, 8080, timeout=10)
     server.request("GET", path, headers={"X-Request-ID": "me"})
     response = server.getresponse()
-    return response.status, response.getheader("Content-Type"), response.read().decode()
+    body = response.read()
+    text = body.decode() if len(body) < 10_000 else hashlib.sha256(body).hexdigest()
+    return response.status, response.getheader("Content-Type"), text
 """
 
 CONNECT = """
@@ -98,11 +105,17 @@ def test_only_locust_has_a_way_out(stack: Stack, name: str) -> None:
 
 def test_the_backend_cannot_be_reached_from_outside(stack: Stack) -> None:
     locust, backend = stack.address("locust", "outside"), stack.address("backend", "inside")
-    targets = [(locust, 8089), (backend, 8080), ("backend", 8080)]
+    targets = [(locust, 8089), (backend, 8080), (backend, 8081), ("backend", 8080)]
     code = f"{CONNECT}print([reaches(*target) for target in {targets}])"
     outside = ("run", "--rm", "--network", f"{stack.project}_outside", "waiting-services-locust")
     status, reached = docker(*outside, "python", "-c", code)
-    assert (status, reached) == (0, "[True, False, False]")
+    assert (status, reached) == (0, "[True, False, False, False]")
+
+
+def own_workers(name: str) -> int:
+    """How many workers the `serve` of `name` starts where nobody asks for a number."""
+    found = re.search(r"WORKERS:?-(\d+)", (catalog.SERVICES / name / "serve").read_text())
+    return int(found[1]) if found else 1
 
 
 @pytest.mark.parametrize("name", EVERY_SERVICE)
@@ -115,8 +128,24 @@ def test_a_service_answers_inside(stack: Stack, name: str) -> None:
     settings = json.loads(info[2])
     assert settings["service"] == name
     assert settings["backend_url"] == "http://backend:8080"
-    assert (settings["workers"], settings["concurrency"]) == (1, 1000)
+    assert (settings["workers"], settings["concurrency"]) == (own_workers(name), 1000)
     assert settings["versions"]["python"].startswith("3.13.")
+
+
+@pytest.mark.parametrize("name", EVERY_SERVICE)
+def test_a_service_reaches_the_line_port_and_its_file(stack: Stack, name: str) -> None:
+    """The second port of the backend, and 16 MiB in a root that is read-only."""
+    cannot = catalog.load(name).cannot
+    code = f"{ASK}print(json.dumps([ask({name!r}, path) for path in {SECOND_PATHS}]))"
+    for path, answer in zip(SECOND_PATHS, json.loads(stack.python_in("locust", code)), strict=True):
+        reason = cannot.get(path.partition("?")[0])
+        if reason:
+            assert answer[0] == 501
+        elif path.startswith("/line"):
+            assert answer == [200, "application/json", '{"delay":0.01,"id":"me"}']
+        else:
+            assert answer[:2] == [200, "application/octet-stream"]
+            assert answer[2] == hashlib.sha256(contract.file_block() * 16).hexdigest()
 
 
 def test_the_web_ui_offers_every_service(stack: Stack) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import compose
+from loadtests.runtime import compose
 
 
 def test_no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

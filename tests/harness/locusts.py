@@ -16,17 +16,19 @@ LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 PROBE = Path(__file__).with_name("probe.py")
 # Users finish what they have begun, so that both sides count the same.
 GENTLY = ("--headless", "--stop-timeout", "20", "--skip-log")
-KINDS = ("refused", "reset", "timeout", "bad status", "wrong body")
+KINDS = ("refused", "reset", "timeout", "bad status", "wrong body", "dropped")
 
 
 @dataclass
 class Stats:
-    """What Locust counted."""
+    """What Locust counted, and the percentiles it shows."""
 
     requests: int
     failures: int
     failure_kinds: Counter[str]
     response_times: dict[float, int]
+    p50_ms: float
+    p90_ms: float
 
 
 def command(*options: str, files: tuple[Path, ...] = (LOCUSTFILE,)) -> list[str]:
@@ -42,7 +44,7 @@ def run(
     done = subprocess.run(
         command(*GENTLY, *load, "--json-file", "stats", *options, files=(locustfile, PROBE)),
         cwd=folder,
-        env=environment(FAILURES=str(folder / "failures.json")),
+        env=environment(COUNTED=str(folder / "counted.json")),
         timeout=60,
         capture_output=True,
         text=True,
@@ -65,11 +67,14 @@ def read(folder: Path) -> Stats:
     for row in rows:
         times.update({float(time): count for time, count in row["response_times"].items()})
     kinds: Counter[str] = Counter()
-    for message, occurrences in json.loads((folder / "failures.json").read_text()).items():
+    counted = json.loads((folder / "counted.json").read_text())
+    for message, occurrences in counted["failures"].items():
         kinds[next(kind for kind in KINDS if kind in message)] += occurrences
     return Stats(
         requests=sum(row["num_requests"] for row in rows),
         failures=sum(row["num_failures"] for row in rows),
         failure_kinds=kinds,
         response_times=dict(times),
+        p50_ms=counted["p50_ms"],
+        p90_ms=counted["p90_ms"],
     )

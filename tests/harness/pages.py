@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import record, report, tables
+from loadtests import record
 from loadtests.record import Run, Spread
+from loadtests.report import build as reports
+from loadtests.report import cells
 
 
 class Page(HTMLParser):
     """The tables of a page by caption, its visible text, and every attribute by name."""
 
-    VOID = frozenset({"meta", "link", "img", "br", "hr", "use", "path"})
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "use", "path", "input"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -48,7 +50,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag, f"</{tag}> closes something else"
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "style":
+        if self.open and self.open[-1] in ("style", "script"):
             return
         self.text += data
         if self.open and self.open[-1] == "caption":
@@ -62,7 +64,7 @@ def build(run: Run, folder: Path) -> Path:
     """Save a run in `folder` and write its report."""
     folder.mkdir(parents=True, exist_ok=True)
     record.save(run, folder / "run.json")
-    report.write(folder)
+    reports.write(folder)
     return folder
 
 
@@ -79,7 +81,7 @@ def close(text: str, value: float | None, scale: float = 1) -> bool:
 
 def shows(cell: str, spread: Spread | None, scale: float = 1) -> bool:
     """Whether a cell shows median, lowest and highest round."""
-    median, _, ends = cell.replace(tables.LOWER_BOUND, "").partition(" ")
+    median, _, ends = cell.replace(cells.LOWER_BOUND, "").partition(" ")
     if spread is None:
         return cell == "–"
     low, _, high = (ends or f"{median}–{median}").partition("–")

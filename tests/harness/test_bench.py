@@ -1,39 +1,46 @@
-"""`bench.run` over small services: what ends up in run.json, and what is left running."""
+"""`rounds.run` over small services: what ends up in run.json, and what is left running."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import runs
 from conftest import Stage
 
-from loadtests import bench, record
+from loadtests import record
+from loadtests.bench import measure, rounds, rules
+from loadtests.bench.plan import Part
+from loadtests.bench.profiles import Profile
 from loadtests.catalog import Service
-from loadtests.local import LocalRuntime
-from loadtests.process import fetch
-from loadtests.profiles import Profile
-from loadtests.record import Point, Run
+from loadtests.record import Point, Run, folders
 from loadtests.runtime import ServiceFailed
+from loadtests.runtime.local import LocalRuntime
+from loadtests.runtime.process import fetch
 
 
 def profile(**other: Any) -> Profile:
-    settings = {"users": (2, 5), "delay_s": 0.05, "rounds": 1, "warmup_s": 0.1, "window_s": 0.5}
-    return Profile(name="tiny", title="", **{**settings, **other})
+    settings: dict[str, Any] = {"rounds": 1, "warmup_s": 0.1, "window_s": 0.5}
+    if "kind" not in other:
+        settings |= {"users": (2, 5), "delay_s": 0.05}
+    return Profile(**{"name": "tiny", "title": "", **settings, **other})
+
+
+def parts(runtime: LocalRuntime, services: list[Service], *of: Profile) -> list[Part]:
+    return [Part(one, services, {}, runtime) for one in of or [profile()]]
 
 
 def run(
     runtime: LocalRuntime, services: list[Service], folder: Path, **other: Any
 ) -> tuple[int, Run]:
     """The exit status and the record."""
-    status = bench.run(profile(**other), services, runtime, folder)
+    status = rounds.run("tiny", parts(runtime, services, profile(**other)), folder)
     (left,) = folder.iterdir()
     assert {"run.json", "report.md", "report.html"} <= {path.name for path in left.iterdir()}
     assert left.name.endswith("-tiny")
@@ -49,6 +56,7 @@ def test_all_is_well(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> Non
     assert [point.invalid_because for point in result.points] == [[]] * 4
     assert status == 0
     assert result.finished_at
+    assert_every_second_is_accounted_for(result)
     assert (result.runtime, result.runtime_because) == ("local", "a test asks for it")
     for point in result.points:
         assert (point.ceiling_rps, point.binding) == (point.users / 0.05, "users")
@@ -65,11 +73,151 @@ def test_all_is_well(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> Non
         fetch(f"{runtime.backend_url}/health")
 
 
+KINDS: dict[str, dict[str, Any]] = {
+    "composite": {"users": (3,), "delay_s": 0.05, "cycles": 100, "window_s": 1.8},
+    "interference": {
+        "users": (5,),
+        "delay_s": 0.01,
+        "rate_rps": 50,
+        "heavy_rate_rps": 8,
+        "cycles": 400_000,
+        "window_s": 1.5,
+    },
+    "chat": {"connections": (0, 5), "deliveries_rps": 100, "window_s": 1.0},
+    "pollers": {"users": (4,), "delay_s": 0.01, "rate_rps": 40, "connections": (5,)},
+    "file": {"users": (3,), "size": 300_000},
+    "open": {"rates": (40,), "delay_s": 0.05, "window_s": 1.0},
+    "capacity": {"limit_ms": 100, "delay_s": 0.01, "window_s": 1.5},
+}
+# Of one service and round: the scenarios, and the ceiling and what binds.
+EXPECTED: dict[str, tuple[list[str], list[float | None], str]] = {
+    "composite": (["composite-3-users-50ms"], [20.0], "users"),
+    "interference": (
+        ["interference-50rps-5-users-alone", "interference-50rps-5-users-together"],
+        [50.0, 50.0],
+        "rate",
+    ),
+    "chat": (["chat-0-connections", "chat-5-connections"], [None, 100.0], "rate"),
+    "pollers": (["pollers-40rps-4-users-5-idle"], [40.0], "rate"),
+    "file": (["file-3-users-292kib"], [None], ""),
+    "open": (["open-40rps-50ms"], [40.0], "rate"),
+    "capacity": (["capacity-10ms-limit-100ms"], [None], ""),
+}
+
+
+def test_every_kind_in_one_run(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `make bench PROFILE=everything` has them; each is a profile of its own."""
+    monkeypatch.setattr(rules, "MAX_LAG_MS", 1000.0)
+    all_kinds = [profile(name=kind, kind=kind, **of) for kind, of in KINDS.items()]
+    status = rounds.run(
+        "everything", parts(runtime, stage(slow="queues"), *all_kinds), tmp_path / "results"
+    )
+    (left,) = (tmp_path / "results").iterdir()
+    result = record.load(left / "run.json")
+    assert [point.invalid_because for point in result.points[:-1]] == [[]] * 8
+    (found,) = of_profile(result, "capacity")
+    assert all("generator" in reason for reason in found.invalid_because)  # on a busy machine
+    assert status == (0 if found.valid else 1)
+    assert (result.profile, list(result.workloads)) == ("everything", list(KINDS))
+    assert [of["kind"] for of in result.workloads.values()] == list(KINDS)
+    for kind, (scenarios, ceilings, binding) in EXPECTED.items():
+        points = [point for point in result.points if point.profile == kind]
+        assert [point.scenario for point in points] == scenarios
+        assert [point.ceiling_rps for point in points] == ceilings
+        assert points[-1].binding == binding
+        for point in points:
+            assert (point.efficiency is None) == (point.ceiling_rps is None)
+            assert point.rss_bytes
+    assert found.capacity_rps
+    assert found.failed_at_rps
+    assert found.probes
+    (arrived,) = of_profile(result, "open")
+    assert arrived.sent_histogram
+    assert arrived.voluntary_switches is not None
+    assert [point.idle_connections for point in of_profile(result, "chat")] == [0, 5]
+    assert [point.heavy_requests is None for point in of_profile(result, "interference")] == [
+        True,
+        False,
+    ]
+
+
+def of_profile(result: Run, name: str) -> list[Point]:
+    return [point for point in result.points if point.profile == name]
+
+
+def test_one_service_under_two_names(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
+    one, two = stage("one", "two")
+    again = replace(one, again=True)
+    status, result = run(runtime, [one, two, again], tmp_path / "results", users=(2,), rounds=2)
+    assert [point.invalid_because for point in result.points] == [[]] * 6
+    assert status == 0
+    names = {"one", "two", "one-again"}
+    for number in (1, 2):
+        assert {point.service for point in result.points if point.round == number} == names
+    assert {row.service for row in result.summary} == set(result.services) == names
+    assert result.services["one-again"] == result.services["one"] | {"again_of": "one"}
+    assert "again_of" not in result.services["one"]
+
+
+def test_who_cannot_is_left_out(
+    stage: Stage,
+    runtime: LocalRuntime,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    good, unable = stage("good", "unable")
+    one = Part(profile(kind="file", **KINDS["file"]), [good], {unable: "it reads nothing"}, runtime)
+    assert rounds.run("tiny", [one], tmp_path / "results") == 0
+    result = record.load(next((tmp_path / "results").glob("*/run.json")))
+    assert {point.service for point in result.points} == {"good"}
+    assert result.workloads["tiny"]["left_out"] == {"unable": "it reads nothing"}
+    assert result.workloads["tiny"]["route"] == "/file"
+    assert result.services["unable"]["info"] is None
+    assert "tiny: without unable: it reads nothing\n" in capsys.readouterr().out
+
+
+def test_calls_that_are_not_made(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
+    status, result = run(
+        runtime, stage(lazy="skimps"), tmp_path / "results", kind="composite", **KINDS["composite"]
+    )
+    (point,) = result.points
+    assert (status, point.failures) == (1, 0)
+    assert any(reason.endswith("requests of 12 calls each") for reason in point.invalid_because)
+
+
+def test_a_step_that_cannot_be_measured(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    crowds = {**KINDS["pollers"], "connections": (5, 30)}
+    status, result = run(
+        runtime, stage(small="full"), tmp_path / "results", kind="pollers", **crowds
+    )
+    held, refused = result.points
+    assert (status, held.invalid_because) == (1, [])
+    (reason,) = refused.invalid_because
+    assert "of 30 connections could be held" in reason
+    assert (refused.idle_connections, refused.requests, refused.p50_ms) == (30, 0, None)
+
+
+def assert_every_second_is_accounted_for(result: Run) -> None:
+    assert result.spent is not None
+    seconds = dict(result.spent)
+    wall_s = seconds.pop("wall_s")
+    assert wall_s == pytest.approx(sum(seconds.values()), abs=0.5)
+    windows_s = sum(point.duration_s for point in result.points)
+    assert windows_s - 0.5 <= seconds["measuring_s"] <= windows_s + 2
+    names = {"installing_s", "starting_s", "warming_up_s", "stopping_s", "reporting_s"}
+    assert names <= seconds.keys()
+    assert min(seconds.values()) >= 0
+
+
 def test_the_order_differs_by_round_and_follows_from_the_seed() -> None:
     services = [Service(name, *[""] * 6) for name in "abcdefgh"]
-    turns = list(bench._turns(services, 3, seed=5))
-    assert turns == list(bench._turns(services, 3, seed=5))
-    assert turns != list(bench._turns(services, 3, seed=6))
+    turns = list(rounds._order(services, 3, seed=5))
+    assert turns == list(rounds._order(services, 3, seed=5))
+    assert turns != list(rounds._order(services, 3, seed=6))
     orders = [[s.name for s, number in turns if number == of_round] for of_round in (1, 2, 3)]
     assert [sorted(order) for order in orders] == [list("abcdefgh")] * 3
     assert len({tuple(order) for order in orders}) == 3
@@ -131,7 +279,7 @@ def test_a_generator_that_crashes_or_hangs(
         return subprocess.Popen([sys.executable, "-c", next(todo)], text=True, **pipes)
 
     monkeypatch.setattr(runtime, "generator", generator)
-    monkeypatch.setattr(bench, "GENERATOR_SLACK_S", 1.0)
+    monkeypatch.setattr(measure, "GENERATOR_SLACK_S", 1.0)
     status, result = run(runtime, stage("one"), tmp_path / "results", users=(5,), rounds=2)
     crashed, hung = result.points
     assert status == 1
@@ -150,7 +298,7 @@ def test_the_backend_does_not_start(
     (link / "serve").write_text("#!/bin/sh\necho no core for me\nexit 4\n")
     (link / "serve").chmod(0o755)
     with pytest.raises(ServiceFailed, match="backend exited with 4") as caught:
-        bench.run(profile(), services, runtime, tmp_path / "results")
+        rounds.run("tiny", parts(runtime, services), tmp_path / "results")
     assert caught.value.log_tail == "no core for me"
     assert not (tmp_path / "results").exists()
 
@@ -163,15 +311,28 @@ def test_an_interrupt_keeps_the_points_that_are_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def show(self: object, point: Point) -> None:
-        assert json.loads(next((tmp_path / "results").glob("*/run.json")).read_text())["points"]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.Progress, "show", show)
+    monkeypatch.setattr(rounds.Progress, "show", show)
     status, result = run(runtime, stage("one", "two"), tmp_path / "results")
     assert status == 130
     assert len(result.points) == 1
     assert result.finished_at is None
     assert "interrupted: 1 of 4 points are in the report" in capsys.readouterr().out
+
+
+def test_what_was_measured_is_kept_whatever_happens(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show(self: object, point: Point) -> None:
+        if point.round == 2:
+            raise RuntimeError("a defect")
+
+    monkeypatch.setattr(rounds.Progress, "show", show)
+    with pytest.raises(RuntimeError, match="a defect"):
+        run(runtime, stage("one"), tmp_path / "results", rounds=2, users=(5, 10))
+    (left,) = (tmp_path / "results").glob("*/run.json")
+    assert [(p.round, p.users) for p in record.load(left).points] == [(1, 5), (1, 10), (2, 5)]
 
 
 def test_an_interrupt_before_the_first_point(
@@ -181,16 +342,14 @@ def test_an_interrupt_before_the_first_point(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runtime, "generator", generator)
-    assert bench.run(profile(), stage("one"), runtime, tmp_path / "results") == 130
+    assert rounds.run("tiny", parts(runtime, stage("one")), tmp_path / "results") == 130
     assert not (tmp_path / "results").exists()
 
 
 def test_runs_of_the_same_second_have_a_folder_each(tmp_path: Path) -> None:
-    result = runs.empty(profile="tiny")
+    of_run = ("2026-11-20T14:05:00Z", "amd-epyc-2c", "tiny")
     with ThreadPoolExecutor(8) as pool:
-        folders = list(
-            pool.map(lambda _: bench._new_folder(tmp_path / "results", result), range(8))
-        )
-    names = sorted(folder.name for folder in folders)
+        made = list(pool.map(lambda _: folders.new(tmp_path, *of_run), range(8)))
+    names = sorted(folder.name for folder in made)
     first = "2026-11-20T140500Z-amd-epyc-2c-tiny"
     assert names == [first, *(f"{first}-{number}" for number in range(2, 9))]

@@ -29,6 +29,14 @@ def test_what_is_selected(stage: Stage) -> None:
         catalog.select("a c")
 
 
+def test_what_it_cannot(stage: Stage) -> None:
+    (service,) = stage("a")
+    assert service.cannot == {}
+    with (service.folder / "service.toml").open("a") as file:
+        file.write('[cannot]\n"/chat" = "it hears nothing"\n')
+    assert catalog.load("a").cannot == {"/chat": "it hears nothing"}
+
+
 @pytest.mark.parametrize("name", ["backend", "../services/a", "..", "/", "a/", "CONTRACT.md"])
 def test_what_is_no_service(stage: Stage, name: str) -> None:
     stage("a")
@@ -55,4 +63,5 @@ def test_those_of_the_project() -> None:
     )
     for service in catalog.select(""):
         assert service.folder == SERVICES / service.name
-        assert all(service.description().values())
+        described = service.description()
+        assert all(described.pop("cannot").values()) and all(described.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -14,9 +15,9 @@ import psutil
 import pytest
 from commandline import SETTINGS, Command, until
 
-from loadtests.__main__ import main
+from loadtests.__main__ import main, service_settings
 from loadtests.catalog import ROOT, names
-from loadtests.process import fetch, free_port, is_free
+from loadtests.runtime.process import fetch, free_port, is_free
 
 PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
@@ -126,13 +127,28 @@ def test_serve() -> None:
         status, body = fetch(f"http://127.0.0.1:{port}/?delay=0.01", headers={"X-Request-ID": "a"})
         assert (status, body) == (200, b'{"delay":0.01,"id":"a"}')
         assert json.loads(fetch(f"http://127.0.0.1:{port}/info")[1])["concurrency"] == 7
-        assert len(command.ports()) == 2
+        ports = command.ports()
+        assert len(ports) == 3  # the service's, and the backend's for HTTP and for lines
         command.process.terminate()  # the same as Ctrl-C
         status, said, complaints = command.end()
         assert (status, complaints) == (0, "")
         assert said.endswith("stopped\n")
         assert until(lambda: command.processes() == [])
-    assert is_free(port)
+    assert all(map(is_free, ports))
+
+
+@pytest.mark.parametrize("workers", ["", None, "3"])
+def test_how_many_workers_is_left_to_the_service(
+    monkeypatch: pytest.MonkeyPatch, workers: str | None
+) -> None:
+    """Unless somebody asks for a number; an empty one is inherited by nobody."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    if workers is not None:
+        monkeypatch.setenv("WORKERS", workers)
+    asked = {"WORKERS": workers} if workers else {}
+    assert service_settings() == {"CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10", **asked}
+    assert os.environ.get("WORKERS") == (workers or None)
 
 
 @needs_make
@@ -161,6 +177,17 @@ def test_make_serve() -> None:
         assert "stopped\n" in said
         assert until(lambda: command.processes() == [])
     assert is_free(port)
+
+
+@needs_make
+def test_make_advise() -> None:
+    """From the results that are committed."""
+    asked = ("make", "advise", "DELAY=200ms", "RATE=300", "MEMORY=512M", f"PYTHON={PYTHON}")
+    with Command(command=asked) as command:
+        status, said, _ = command.end()
+    assert status == 0
+    assert said.startswith("300 requests/s, each waiting 200 ms for the backend, on 1 core and 512")
+    assert all(re.search(rf"^{name} ", said, re.M) for name in names())
 
 
 @needs_make

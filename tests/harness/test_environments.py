@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import bootstrap, environments
+from loadtests import bootstrap
 from loadtests.catalog import ROOT
-from loadtests.environments import InstallError
+from loadtests.runtime import environments
+from loadtests.runtime.environments import InstallError
 
 MARKUPSAFE = bootstrap.pin_of("markupsafe", (ROOT / "tests" / "requirements.txt").read_text())
 CLICK = bootstrap.pin_of("click", (ROOT / "tests" / "requirements.txt").read_text())

@@ -4,38 +4,77 @@ from __future__ import annotations
 
 import json
 import math
-import random
-from fractions import Fraction
+import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from conftest import Stage
+from hdrh.histogram import HdrHistogram
 
+from loadtests.bench.profiles import Profile
 from loadtests.catalog import Service
-from loadtests.local import LocalRuntime
+from loadtests.load import histogram
+from loadtests.runtime.local import LocalRuntime
 
-PLAN = {"users": [5, 10], "delay_s": 0.05, "warmup_s": 0.1, "window_s": 0.5, "cpus": []}
+DELAY: dict[str, Any] = {"users": (5, 10), "delay_s": 0.05}
+COMPOSITE = {"kind": "composite", "users": (3,), "delay_s": 0.05, "cycles": 100, "window_s": 0.6}
+FILE = {"kind": "file", "users": (3,), "size": 300_000}
+INTERFERENCE = {
+    "kind": "interference",
+    "users": (5,),
+    "delay_s": 0.01,
+    "rate_rps": 50,
+    "heavy_rate_rps": 8,
+    "cycles": 400_000,
+    "window_s": 1.5,
+}
+POLLERS = {"kind": "pollers", "users": (4,), "delay_s": 0.01, "rate_rps": 40, "connections": (5, 9)}
+CHAT = {"kind": "chat", "connections": (0, 3, 10), "deliveries_rps": 200}
+
+OPEN = {"kind": "open", "rates": (40, 80), "delay_s": 0.05}
+CAPACITY = {"kind": "capacity", "limit_ms": 100, "delay_s": 0.01, "window_s": 1.5}
 
 
-def events(runtime: LocalRuntime, service: Service, **plan: Any) -> list[dict[str, Any]]:
+def profile(**settings: Any) -> Profile:
+    """A short one."""
+    times = {"rounds": 1, "warmup_s": 0.1, "window_s": 0.5}
+    return Profile(name="tiny", title="", **{**times, **settings})
+
+
+def events(
+    runtime: LocalRuntime, service: Service, timeout: float = 30, **settings: Any
+) -> list[dict[str, Any]]:
     """All lines of one run of the generator."""
+    of = profile(**settings)
     with runtime, runtime.service(service) as running:
-        where = {"host": running.url, "backend": runtime.backend_url}
-        generator = runtime.generator(json.dumps({**PLAN, **where, **plan}))
-        said, complaints = generator.communicate(timeout=30)
-        assert generator.returncode == 0, complaints
+        plan = {
+            "host": running.url,
+            "backend": runtime.backend_url,
+            "cpus": [],
+            "profile": asdict(of),
+            "steps": [asdict(step) for step in of.steps()],
+        }
+        generator = runtime.generator(json.dumps(plan))
+        said, complaints = generator.communicate(timeout=timeout)
+        assert (generator.returncode, complaints) == (0, "")
     return [json.loads(line) for line in said.splitlines()]
 
 
+def closed(runtime: LocalRuntime, service: Service, **settings: Any) -> list[dict[str, Any]]:
+    """The windows it measured, of which each step has one."""
+    ready, *lines = events(runtime, service, **settings)
+    assert ready["event"] == "ready", ready
+    told = ("open", "over", "close")
+    steps = [(event, step.scenario) for step in profile(**settings).steps() for event in told]
+    assert [(line["event"], line["scenario"]) for line in lines] == steps
+    return lines[2::3]
+
+
 def test_windows(stage: Stage, runtime: LocalRuntime) -> None:
-    ready, *windows = events(runtime, stage("good")[0])
-    assert ready["event"] == "ready"
-    assert ready["info"]["service"] == "good"
-    assert [(w["event"], w["users"]) for w in windows] == [
-        ("open", 5), ("close", 5), ("open", 10), ("close", 10),
-    ]  # fmt: skip
-    for window in windows[1::2]:
-        users, rounds = window["users"], window["duration_s"] / 0.05
+    windows = closed(runtime, stage("good")[0], **DELAY)
+    for users, window in zip(DELAY["users"], windows, strict=True):
+        rounds = window["duration_s"] / 0.05
         assert 0.5 <= window["duration_s"] < 2
         assert users * rounds / 4 < window["requests"] <= users * math.ceil(rounds)
         assert window["failures"] == 0
@@ -43,14 +82,29 @@ def test_windows(stage: Stage, runtime: LocalRuntime) -> None:
         assert window["unfinished"] == users  # all wait all the time
         assert abs(window["backend_calls"] - window["requests"]) <= users
         assert 50 <= window["p50_ms"] <= window["p90_ms"] <= window["p99_ms"]
-        assert window["p99_ms"] <= window["max_ms"] + 0.05  # the one is rounded to 0.1
+        assert window["p99_ms"] <= window["p999_ms"] <= window["max_ms"]
         assert 0 < window["generator_cpu"] < 1.1
+        assert 0 < window["backend_cpu"] < 1.1
+        assert window["in_flight"] == pytest.approx(users, rel=0.03)
+        assert window["connections"] == users
+
+
+def test_windows_hold_every_response_time(stage: Stage, runtime: LocalRuntime) -> None:
+    """Little's law shows that none is left out: in flight is rate × mean response time."""
+    for window in closed(runtime, stage("good")[0], **DELAY):
+        assert HdrHistogram.decode(window["histogram"]).total_count == window["requests"]
+        for name, figure in histogram.figures(window["histogram"]).items():
+            assert window[name] == pytest.approx(figure, rel=1e-3)
+        rps = window["requests"] / window["duration_s"]
+        # Those at the edges of a window are counted in full, or not at all.
+        assert window["in_flight"] == pytest.approx(rps * window["mean_ms"] / 1000, rel=0.3)
 
 
 def test_failures_have_their_kind(stage: Stage, runtime: LocalRuntime) -> None:
-    *_, last = events(runtime, stage(bad="mixes")[0], users=[10])
+    (last,) = closed(runtime, stage(bad="mixes")[0], users=(10,), delay_s=0.05)
     assert last["failures"] == last["requests"] > 0
     assert last["failure_kinds"] == {"wrong body": last["failures"]}
+    assert HdrHistogram.decode(last["histogram"]).total_count == last["requests"]
 
 
 @pytest.mark.parametrize(
@@ -59,28 +113,122 @@ def test_failures_have_their_kind(stage: Stage, runtime: LocalRuntime) -> None:
 def test_a_service_against_the_contract_is_not_measured(
     stage: Stage, runtime: LocalRuntime, fault: str, reason: str
 ) -> None:
-    (only,) = events(runtime, stage(bad=fault)[0])
+    (only,) = events(runtime, stage(bad=fault)[0], **DELAY)
     assert only["event"] == "broken"
     assert reason in only["reason"]
 
 
-@pytest.fixture
-def percentiles(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Importing locust would patch this process."""
-    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")
-    from loadtests import generator
-
-    return generator.percentiles
-
-
-def test_percentiles_are_nearest_rank(percentiles: Any) -> None:
-    rng = random.Random(2)
-    for size in [*range(1, 30), 99, 100, 101, 200, 999, 1000, 1001]:
-        times = sorted(rng.choice([rng.randint(1, 9), rng.expovariate(0.01)]) for _ in range(size))
-        counted = {time: times.count(time) for time in rng.sample(times, size)}
-        ranks = {p: math.ceil(Fraction(p, 100) * size) for p in (50, 90, 99)}
-        assert percentiles(counted) == {f"p{p}_ms": times[rank - 1] for p, rank in ranks.items()}
+def test_composite(stage: Stage, runtime: LocalRuntime) -> None:
+    (window,) = closed(runtime, stage("good")[0], **COMPOSITE)
+    assert 3 <= window["requests"] <= 3 * math.ceil(window["duration_s"] / 0.15)
+    assert window["failures"] == 0
+    assert abs(window["backend_calls"] - 12 * window["requests"]) <= 12 * 3
+    assert window["p50_ms"] >= 150
 
 
-def test_percentiles_of_nothing(percentiles: Any) -> None:
-    assert percentiles({}) == {"p50_ms": None, "p90_ms": None, "p99_ms": None}
+def test_file(stage: Stage, runtime: LocalRuntime) -> None:
+    (window,) = closed(runtime, stage("good")[0], **FILE)
+    assert window["requests"] > 10
+    assert (window["failures"], window["backend_calls"]) == (0, 0)
+
+
+def test_interference(stage: Stage, runtime: LocalRuntime) -> None:
+    """The burns of this service are on its event loop, where the others wait for them."""
+    alone, together = closed(runtime, stage("good")[0], **INTERFERENCE)
+    for window in (alone, together):
+        assert 50 <= window["requests"] <= 80  # 75 are due
+        assert window["failures"] == 0
+        assert window["problems"] == []
+        assert abs(window["backend_calls"] - window["requests"]) <= 5
+    assert not {"heavy_requests", "heavy_p50_ms"} & alone.keys()
+    assert 6 <= together["heavy_requests"] <= 14  # 12 are due
+    assert together["heavy_p50_ms"] > 4
+    assert together["p99_ms"] > alone["p50_ms"] + 4
+
+
+def test_heavy_requests_that_fail(stage: Stage, runtime: LocalRuntime) -> None:
+    alone, together = closed(runtime, stage(bad="chokes")[0], **INTERFERENCE)
+    assert alone["problems"] == []
+    (problem,) = together["problems"]
+    assert "heavy requests failed" in problem
+    assert together["failures"] == 0
+
+
+def test_pollers(stage: Stage, runtime: LocalRuntime) -> None:
+    for window in closed(runtime, stage("good")[0], **POLLERS):
+        assert 12 <= window["requests"] <= 24  # 20 are due
+        assert (window["failures"], window["problems"]) == (0, [])
+
+
+def test_an_idle_connection_that_is_closed(stage: Stage, runtime: LocalRuntime) -> None:
+    window, _ = closed(runtime, stage(bad="closes")[0], **{**POLLERS, "window_s": 1.0})
+    assert window["problems"] == ["5 of 5 idle connections were closed"]
+
+
+def test_a_crowd_that_cannot_be_held(stage: Stage, runtime: LocalRuntime) -> None:
+    """The step is left out, with the reason, and the one after it measured."""
+    settings = {**POLLERS, "connections": (5, 30)}
+    ready, _, _, first, refused = events(runtime, stage(bad="full")[0], **settings)
+    assert (ready["event"], first["event"], first["problems"]) == ("ready", "close", [])
+    assert refused["event"] == "failed"
+    assert re.match(r"only \d+ of 30 connections could be held: reset", refused["reason"])
+
+
+def test_chat(stage: Stage, runtime: LocalRuntime) -> None:
+    rest, *windows = closed(runtime, stage("good")[0], **CHAT)
+    assert (rest["requests"], rest["p50_ms"], rest["problems"]) == (0, None, [])
+    assert rest["histogram"] == ""
+    for window, messages, others in zip(windows, (50, 11), (2, 9), strict=True):
+        assert window["requests"] == messages * others
+        assert (window["failures"], window["failure_kinds"], window["problems"]) == (0, {}, [])
+        assert 0 < window["p50_ms"] <= window["p99_ms"] <= window["max_ms"] < 500
+        assert HdrHistogram.decode(window["histogram"]).total_count == window["requests"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kinds"),
+    [
+        ("forgets", {"lost": 11}),
+        ("repeats", {"repeated": 99}),
+        ("echoes", {"repeated": 11}),
+    ],
+)
+def test_deliveries_that_are_lost_or_repeated(
+    stage: Stage,
+    runtime: LocalRuntime,
+    fault: str,
+    kinds: dict[str, int],
+) -> None:
+    (window,) = closed(runtime, stage(bad=fault)[0], **{**CHAT, "connections": (10,)})
+    assert (window["requests"], window["failure_kinds"]) == (99, kinds)
+    assert window["failures"] == sum(kinds.values())
+
+
+def test_open(stage: Stage, runtime: LocalRuntime) -> None:
+    for rate, window in zip(
+        OPEN["rates"],
+        closed(runtime, stage("good")[0], **{**OPEN, "window_s": 1.0}),
+        strict=True,
+    ):
+        due = rate * window["duration_s"]
+        assert abs(window["requests"] - due) < 0.3 * due
+        assert (window["failures"], window["dropped"], window["problems"]) == (0, 0, [])
+        assert 50 <= window["sent_p50_ms"] <= window["p50_ms"]
+        assert window["sent_p99_ms"] <= window["p99_ms"]
+        assert window["lag_p99_ms"] is not None
+        assert 0 < window["unfinished"] < due / 2
+
+
+def test_capacity(stage: Stage, runtime: LocalRuntime) -> None:
+    """The service needs 20 ms for each request, one after the other: 50/s is more than it can."""
+    (_, *opened, window) = events(runtime, stage(slow="queues")[0], timeout=60, **CAPACITY)
+    assert {line["event"] for line in opened} == {"open", "over"}
+    assert 20 < window["capacity_rps"] < window["failed_at_rps"] <= 60
+    assert window["capacity_rps"] < 51
+    assert window["failed_at_rps"] < 1.5 * window["capacity_rps"]
+    sustained = {probe["rate_rps"]: probe["sustained"] for probe in window["probes"]}
+    assert sustained[window["capacity_rps"]]
+    assert not sustained[window["failed_at_rps"]]
+    assert not sustained[100]
+    assert all(probe["because"] for probe in window["probes"] if not probe["sustained"])
+    assert window["p99_ms"] <= 110

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import time
@@ -13,10 +14,9 @@ import psutil
 import pytest
 from conftest import SETTINGS, Stage
 
-from loadtests import local
-from loadtests.local import LocalRuntime
-from loadtests.process import ServiceProcess, fetch, free_port, is_free
-from loadtests.runtime import ServiceFailed
+from loadtests.runtime import ServiceFailed, local
+from loadtests.runtime.local import LocalRuntime
+from loadtests.runtime.process import ServiceProcess, fetch, free_port, free_port_pair, is_free
 
 NOWHERE = {"BACKEND_URL": "http://127.0.0.1:9", **SETTINGS}
 
@@ -136,6 +136,18 @@ def test_the_port_is_still_held(
         assert psutil.pid_exists(int(sleeping.read_text()))
 
 
+def test_both_ports_of_the_backend_are_free_again(runtime: LocalRuntime) -> None:
+    with runtime:
+        http = int(runtime.backend_url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", http + 1), timeout=5) as client:
+            client.sendall(b"0 a\n")
+            assert client.recv(100) == b"0 a\n"
+        assert not is_free(http)
+        assert not is_free(http + 1)
+    assert is_free(http)
+    assert is_free(http + 1)
+
+
 @pytest.mark.parametrize("mode", [None, 0o644])
 def test_serve_cannot_be_run(stage: Stage, mode: int | None) -> None:
     (service,) = stage("one")
@@ -182,3 +194,14 @@ def test_a_free_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert not is_free(server.getsockname()[1])
     assert is_free(free_port())
+
+
+def test_two_neighbouring_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = free_port_pair(), free_port_pair()
+    while second == first:
+        second = free_port_pair()
+    assert all(map(is_free, (first, first + 1, second, second + 1)))
+    monkeypatch.setattr(random, "sample", lambda ports, count: [first, second])
+    for taken in (first, first + 1):
+        with socket.create_server(("127.0.0.1", taken)):
+            assert free_port_pair() == second

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from loadtests import profiles
-from loadtests.profiles import UnknownProfile
+from loadtests import catalog
+from loadtests.bench import profiles
+from loadtests.bench.kinds import KINDS, Step
+from loadtests.bench.profiles import Profile, UnknownProfile
 
 GOOD = {
     "title": '"x"',
@@ -28,55 +30,171 @@ def written(folder: Path, **changes: str | None) -> Path:
 
 
 def test_a_profile(tmp_path: Path) -> None:
-    profile = profiles.load("one", written(tmp_path))
+    (profile,) = profiles.select("one", written(tmp_path))
     assert (profile.name, profile.users, profile.rounds) == ("one", (1, 10), 2)
-    assert profile.scenario(10) == "10-users-100ms"
-    assert profile.seconds(services=5) == pytest.approx(5 * 2 * 2 * 4.1)
+    assert profile.steps() == [Step("1-users-100ms", 1), Step("10-users-100ms", 10)]
+    assert profile.turn_s() > 2 * 4.1
+    assert profile.settings() == {
+        "title": "x",
+        "kind": "delay",
+        "users": (1, 10),
+        "delay_s": 0.1,
+        "rounds": 2,
+        "warmup_s": 1.0,
+        "window_s": 3.0,
+    }
+
+
+def test_several(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text() + '\n[all]\ntitle = "x"\nprofiles = ["one", "one"]\n')
+    assert [profile.name for profile in profiles.select("all", path)] == ["one", "one"]
+
+
+CHAT = {"kind": '"chat"', "users": None, "delay_s": None}
+STALL = {"kind": '"stall"', "users": "[5]", "rate_rps": "50"}
+MAP = {"kind": '"map"', "delay_s": None}
+PACED = {"kind": '"pollers"', "connections": "[5, 10]"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        (
+            {**CHAT, "connections": "[0, 101]", "deliveries_rps": "2000"},
+            [Step("chat-0-connections"), Step("chat-101-connections", 1, 101, 20.0, 2000)],
+        ),
+        (
+            {**PACED, "users": "[4]", "rate_rps": "200"},
+            [
+                Step("pollers-200rps-4-users-5-idle", 4, 5, 200),
+                Step("pollers-200rps-4-users-10-idle", 4, 10, 200),
+            ],
+        ),
+        (
+            {"kind": '"file"', "users": "[5]", "delay_s": None, "size": "1048576"},
+            [Step("file-5-users-1024kib", 5)],
+        ),
+        (
+            {**MAP, "users": "[5]", "delays": "[0.1, 1.0]"},
+            [
+                Step("map-100ms-5-users", 5, delay_s=0.1),
+                Step("map-1000ms-5-users", 5, delay_s=1.0),
+            ],
+        ),
+        (
+            {**STALL, "stall_s": "1.0"},
+            [Step("stall-closed-5-users", 5), Step("stall-open-50rps", rate_rps=50)],
+        ),
+        (
+            {"kind": '"held"', "users": None, "held": "[0, 5]"},
+            [Step("held-0"), Step("held-5", 5)],
+        ),
+        (
+            {"kind": '"composite"', "users": "[5]", "cycles": "10"},
+            [Step("composite-5-users-100ms", 5)],
+        ),
+    ],
+)
+def test_the_steps_of_the_kinds(
+    tmp_path: Path, changes: dict[str, str | None], steps: list[Step]
+) -> None:
+    (profile,) = profiles.select("one", written(tmp_path, **changes))
+    assert profile.steps() == steps
 
 
 def test_an_unknown_one_names_those_there_are() -> None:
     with pytest.raises(
         UnknownProfile, match="no profile 'fast'; there are: smoke, quick, standard, http-load"
     ):
-        profiles.load("fast")
+        profiles.select("fast")
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"window_s": "0.25"}, "whole number of delay_s"),
-        ({"window_s": "0.0"}, "whole number of delay_s"),
-        ({"delay_s": "0"}, "delay_s must be from"),
+        ({"window_s": "0.0"}, "window_s must be positive"),
+        ({"kind": '"composite"', "cycles": "1", "window_s": "3.1"}, "0.3 s a request"),
+        ({"delay_s": "0"}, "needs delay_s"),
+        ({"delay_s": None}, "needs delay_s"),
         ({"delay_s": "61.0", "window_s": "61.0"}, "delay_s must be from"),
-        ({"users": "[]"}, "users must rise"),
+        ({"users": "[]"}, "needs users"),
         ({"users": "[10, 1]"}, "users must rise"),
         ({"users": "[1, 1]"}, "users must rise"),
         ({"users": "[0]"}, "users must rise"),
-        ({"users": "10"}, "not iterable"),
+        ({"users": "10"}, "not iterable|must be an iterable"),
+        ({"backend_timeout_s": "0.1"}, "backend_timeout_s must be more"),
+        ({"kind": '"held"', "users": None, "held": "[5, 0]"}, "held must rise"),
+        ({**MAP, "delays": "[1.0, 2.0]"}, "2 s a request"),
+        ({**MAP, "delays": "[1.0, 0.1]"}, "delays must rise"),
+        ({**MAP}, "needs delays"),
+        ({"kind": '"map"', "delays": "[1.0]"}, "delay_s: not for"),
+        ({**STALL, "stall_s": "3.0"}, "stall_s must be less than window_s"),
         ({"rounds": "0"}, "rounds must be 1"),
         ({"warmup_s": "-1"}, "warmup_s must not"),
         ({"warmup_s": None}, "warmup_s"),
         ({"users": None}, "users"),
         ({"sped": "1"}, "sped"),
+        ({"kind": '"dealy"'}, "kind must be one of delay, composite"),
+        ({"cycles": "5"}, "cycles: not for a profile of the kind delay"),
+        ({**PACED}, "needs rate_rps"),
+        ({**PACED, "rate_rps": "-5"}, "must be positive"),
+        ({**PACED, "rate_rps": "5", "connections": "[5, 5]"}, "connections must rise"),
+        ({**CHAT, "connections": "[0, 1]", "deliveries_rps": "5"}, "nobody hears"),
     ],
 )
 def test_a_bad_one(tmp_path: Path, changes: dict[str, str | None], reason: str) -> None:
     with pytest.raises(UnknownProfile, match=reason):
-        profiles.load("one", written(tmp_path, **changes))
+        profiles.select("one", written(tmp_path, **changes))
+
+
+STANDARD_SERVICES = 16
+SINGLE = ("smoke", "quick")
+
+
+def of_the_project(name: str) -> Profile:
+    (profile,) = profiles.select(name)
+    return profile
 
 
 def test_those_of_the_project() -> None:
-    """What each is for decides how long it may take: five services, 3 s a start, 1 s a level."""
-    names = tomllib.loads(profiles.PROFILES.read_text())
-    loaded = {name: profiles.load(name) for name in names}
-    assert list(loaded) == ["smoke", "quick", "standard", "http-load"]
-    limits_s = {"smoke": 45, "quick": 300, "standard": 900}
-    for name, limit_s in limits_s.items():
-        starts = 5 * loaded[name].rounds
-        spent_s = loaded[name].seconds(5) + starts * (3 + len(loaded[name].users))
-        assert spent_s < limit_s
-    assert (loaded["quick"].users, loaded["quick"].delay_s) == ((10, 200, 1000), 0.1)
-    assert loaded["standard"].users == (1, 10, 50, 200, 1000)
-    assert loaded["quick"].rounds == loaded["standard"].rounds == 3
-    post = loaded["http-load"]
+    """What each is for decides how long it may take, with 5 s to start and stop a service."""
+    minutes = {"smoke": (5, 0.75), "quick": (7, 6), "standard": (STANDARD_SERVICES + 1, 40)}
+    for name, (services, limit) in minutes.items():
+        profile = of_the_project(name)
+        assert profile.services == () or len(profile.services) == services
+        turns = services * profile.rounds
+        assert turns * (profile.turn_s() + (5 if profile.rounds > 1 else 3)) < limit * 60
+    quick, standard = of_the_project("quick"), of_the_project("standard")
+    assert (quick.users, quick.delay_s) == ((10, 200, 1000), 0.1)
+    assert (standard.users, standard.services) == ((1, 10, 50, 200, 1000), ())
+    assert quick.rounds == standard.rounds == 3
+    assert (quick.again, standard.again) == (None, "aiohttp")
+    assert {"aiohttp", "asyncio-protocol"} <= set(quick.services)
+    post = of_the_project("http-load")
     assert (post.users, post.delay_s, post.window_s) == ((200,), 2.0, 10.0)
+
+
+def test_everything_is_all_but_the_short_ones() -> None:
+    tables = tomllib.loads(profiles.PROFILES.read_text())
+    everything = profiles.select("everything")
+    assert [p.name for p in everything] == [
+        name for name in tables if name not in (*SINGLE, "everything")
+    ]
+    scenarios = [step.scenario for profile in everything for step in profile.steps()]
+    assert len(scenarios) == len(set(scenarios))  # one run: they name its points
+    assert {profile.kind for profile in everything} == set(KINDS)
+
+
+def test_the_services_that_profiles_name_exist() -> None:
+    for profile in [*profiles.select("everything"), *map(of_the_project, SINGLE)]:
+        assert {*profile.services, *filter(None, [profile.again])} <= set(catalog.names())
+
+
+def test_threads_are_enough_for_all_that_wait() -> None:
+    for profile in profiles.select("everything"):
+        most = max(
+            (*profile.held, *(profile.connections if profile.kind == "chat" else ())), default=0
+        )
+        assert most < (profile.concurrency or 1000)

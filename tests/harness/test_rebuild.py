@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import run_kinds
 import runs
 
-from loadtests import record, report
+from loadtests import record
+from loadtests.catalog import ROOT
+from loadtests.report import build
 
 
 def results(tmp_path: Path) -> tuple[Path, Path]:
@@ -28,7 +31,7 @@ def results(tmp_path: Path) -> tuple[Path, Path]:
         (folder / name).mkdir(parents=True)
         record.save(run, folder / name / "run.json")
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Title\n\nbefore\n\n{report.BEGIN}\nold\n{report.END}\n\nafter\n")
+    readme.write_text(f"# Title\n\nbefore\n\n{build.BEGIN}\nold\n{build.END}\n\nafter\n")
     return folder, readme
 
 
@@ -38,8 +41,12 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 def test_rebuilding_changes_no_byte(tmp_path: Path) -> None:
     folder, readme = results(tmp_path)
-    rebuilt = report.rebuild(folder, readme)
-    assert [path.name[:10] for path in rebuilt] == ["2026-11-22", "2026-11-21", "2026-11-20"]
+    rebuilt = build.rebuild(folder, readme)
+    assert [path.name[:10] for path in rebuilt.folders] == [
+        "2026-11-22",
+        "2026-11-21",
+        "2026-11-20",
+    ]
     once = contents(tmp_path)
     assert len([path for path in once if path.name == "report.html"]) == 3
     for path in once:
@@ -47,13 +54,13 @@ def test_rebuilding_changes_no_byte(tmp_path: Path) -> None:
             path.unlink()
     # Another process, so that nothing survives in memory and hashes have another seed.
     command = [sys.executable, "-m", "loadtests.report", str(folder), "--readme", str(readme)]
-    subprocess.run(command, check=True, cwd=report.ROOT, capture_output=True)
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
     assert contents(tmp_path) == once
 
 
 def test_index_lists_the_newest_first(tmp_path: Path) -> None:
     folder, readme = results(tmp_path)
-    report.rebuild(folder, None)
+    build.rebuild(folder, None)
     lines = [
         line for line in (folder / "README.md").read_text().splitlines() if "/report.md" in line
     ]
@@ -69,36 +76,59 @@ def test_index_lists_the_newest_first(tmp_path: Path) -> None:
 
 def test_readme_shows_the_newest_finished_standard_run(tmp_path: Path) -> None:
     folder, readme = results(tmp_path)
-    report.rebuild(folder, readme)
+    build.rebuild(folder, readme)
     text = readme.read_text()
-    assert text.startswith(f"# Title\n\nbefore\n\n{report.BEGIN}\n")
-    assert text.endswith(f"{report.END}\n\nafter\n")
+    assert text.startswith(f"# Title\n\nbefore\n\n{build.BEGIN}\n")
+    assert text.endswith(f"{build.END}\n\nafter\n")
     assert "old" not in text
     assert "gone (failed)" in text
     links = set(re.findall(r"\]\((.*?)\)", text))
     assert links == {
-        f"results/2026-11-20T1405Z-a-standard/{n}" for n in ("requests.svg", "report.md")
+        "results/2026-11-20T1405Z-a-standard/requests.svg",
+        "results/2026-11-20T1405Z-a-standard/report.md",
+        "results/2026-11-21T0800Z-a-quick/report.md#quick",
     }
-    assert all((tmp_path / link).is_file() for link in links)
+    for file, _, heading in (link.partition("#") for link in links):
+        assert f"\n## {heading}" in (tmp_path / file).read_text() or file.endswith(".svg")
+
+
+def test_a_standard_part_of_a_larger_run_is_a_standard_run(tmp_path: Path) -> None:
+    folder, readme = results(tmp_path)
+    run = run_kinds.run("composite", "pollers", started_at="2026-11-23T08:00:00Z")
+    standard = runs.made_up(users=(10, 50), rounds=1)
+    run.workloads |= standard.workloads
+    run.services |= standard.services
+    run.points += standard.points
+    run.summary = record.summarise(run.points)
+    (folder / "2026-11-23T0800Z-a-everything").mkdir()
+    record.save(run, folder / "2026-11-23T0800Z-a-everything" / "run.json")
+    build.rebuild(folder, readme)
+    text = readme.read_text()
+    for name in ("standard-requests.svg", "report.md", "report.md#composite", "report.md#pollers"):
+        assert f"](results/2026-11-23T0800Z-a-everything/{name})" in text
+    assert "](results/2026-11-21T0800Z-a-quick/report.md#quick)" in text
+    assert "a-standard" not in text
+    index = (folder / "README.md").read_text()
+    assert "| everything: [composite](2026-11-23T0800Z-a-everything/report.md#composite)" in index
 
 
 def test_readme_without_a_standard_run_says_so(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text(f"{report.BEGIN}\n{report.END}\n")
+    readme.write_text(f"{build.BEGIN}\n{build.END}\n")
     (tmp_path / "results").mkdir()
-    report.rebuild(tmp_path / "results", readme)
+    build.rebuild(tmp_path / "results", readme)
     assert "no standard run yet" in readme.read_text()
 
 
 @pytest.mark.parametrize(
     "text",
-    ["no markers", report.BEGIN, f"{report.END} {report.BEGIN}", f"{report.BEGIN * 2}{report.END}"],
+    ["no markers", build.BEGIN, f"{build.END} {build.BEGIN}", f"{build.BEGIN * 2}{build.END}"],
 )
 def test_readme_without_the_markers_is_left_alone(tmp_path: Path, text: str) -> None:
     folder, readme = results(tmp_path)
     readme.write_text(text)
-    with pytest.raises(report.ReportError, match=r"README\.md: .*begin.*end.* must be there"):
-        report.rebuild(folder, readme)
+    with pytest.raises(build.ReportError, match=r"README\.md: .*begin.*end.* must be there"):
+        build.rebuild(folder, readme)
     assert readme.read_text() == text
     assert (folder / "README.md").exists()
 
@@ -109,7 +139,7 @@ def test_unreadable_runs_are_named_and_the_others_rebuilt(tmp_path: Path) -> Non
     (folder / "broken" / "run.json").write_text('{"schema": 1}')
     (folder / "hollow").mkdir()
     command = [sys.executable, "-m", "loadtests.report", str(folder), "--readme", str(readme)]
-    done = subprocess.run(command, cwd=report.ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert len(lines) == 2

@@ -15,7 +15,9 @@ import runs
 
 from loadtests import record
 from loadtests.catalog import ROOT
-from loadtests.record import InvalidRun, Run, Spread, summarise
+from loadtests.ladder import report as ladder
+from loadtests.load import histogram
+from loadtests.record import InvalidRun, Point, Run, Spread, schema, summarise
 
 # Writes a run over another one where files may not grow beyond 4 KiB.
 NO_SPACE = """
@@ -73,7 +75,12 @@ def doctored(*where: Any, to: Any = None) -> dict[str, Any]:
     "document",
     [
         [],
-        doctored("schema", to=2),
+        doctored("schema", to=4),
+        doctored("schema", to=1),
+        doctored("schema", to="2"),
+        doctored("workloads", "standard", "kind"),
+        doctored("workloads", "standard", "kind", to="other"),
+        doctored("services", "sanic", "cannot"),
         doctored("seed"),
         doctored("extra", to=1),
         doctored("runtime", to="cloud"),
@@ -98,6 +105,75 @@ def test_a_doctored_run_is_refused(tmp_path: Path, document: Any) -> None:
     path.write_text(json.dumps(document))
     with pytest.raises(InvalidRun, match=r"run\.json"):
         record.load(path)
+
+
+def before_histograms() -> Run:
+    """A run as it is read when it was written before there were histograms."""
+    run = runs.troubled()
+    known = json.loads(schema.FILES[2].read_text())["$defs"]["point"]["properties"].keys()
+    old = [{key: v for key, v in asdict(point).items() if key in known} for point in run.points]
+    run.points = [Point(**point) for point in old]
+    run.summary = summarise(run.points)
+    return run
+
+
+def second_schema() -> dict[str, Any]:
+    """That run as it was written."""
+    document = asdict(before_histograms()) | {"schema": 2}
+    del document["instruments"], document["spent"]
+    known = json.loads(schema.FILES[2].read_text())["$defs"]
+    for rows, of in ((document["points"], "point"), (document["summary"], "summary")):
+        for row in rows:
+            for name in row.keys() - known[of]["properties"].keys():
+                del row[name]
+    return document
+
+
+def test_a_run_of_the_second_schema(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(second_schema()))
+    run = record.load(path)
+    assert run.schema == 3
+    expected = before_histograms()
+    assert (run.points, run.summary) == (expected.points, expected.summary)
+    record.save(run, path)
+    assert record.load(path) == run
+
+
+def test_a_run_of_the_first_schema(tmp_path: Path) -> None:
+    """What is committed was written before there were kinds of workload."""
+    document = second_schema()
+    document |= {"schema": 1, "workload": {"users": [1, 10], "delay_s": 0.1}}
+    del document["workloads"]
+    for service in document["services"].values():
+        del service["cannot"]
+    for row in document["points"] + document["summary"]:
+        for name in ("profile", "idle_connections", "heavy_requests", "heavy_p50_ms"):
+            del row[name]
+        row["ceiling_rps"] = row["ceiling_rps"] or 0.0
+        if row["efficiency"] is None and "round" in row:
+            row["efficiency"] = 0.0
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(document))
+    run = record.load(path)
+    assert run.schema == 3
+    assert run.workloads == {
+        "standard": {"kind": "delay", "title": "", "users": [1, 10], "delay_s": 0.1}
+    }
+    expected = before_histograms()
+    assert (run.points, run.summary) == (expected.points, expected.summary)
+    record.save(run, path)
+    assert record.load(path) == run
+
+
+def test_the_runs_of_the_project() -> None:
+    found = list((ROOT / "results").glob("*/run.json"))
+    assert found
+    for path in found:
+        if path.parent.name.endswith("-ladder"):
+            assert ladder.load(path)["rungs"]
+        else:
+            assert record.load(path).points
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "\x00"])
@@ -142,6 +218,22 @@ def test_no_round_is_valid() -> None:
     assert (row.valid, row.valid_rounds) == (False, 0)
     (nothing,) = rounds(None, None).summary
     assert (nothing.rps, nothing.p99_ms, nothing.valid, nothing.requests) == (None, None, False, 0)
+
+
+def test_response_times_are_merged_over_the_rounds_that_count() -> None:
+    run = rounds(90.0, 70.0, 80.0, None, invalid=(2,))
+    given = ([100.0] * 99 + [900.0], [5.0] * 1000, [110.0] * 100)
+    for point, times_ms in zip(run.points, given, strict=False):
+        point.histogram = histogram.of(times_ms)
+    (row,) = summarise(run.points)
+    assert row.histogram == histogram.of(given[0] + given[2])
+    expected = {"p50_ms": 110, "p90_ms": 110, "p99_ms": 110, "p999_ms": 900, "max_ms": 900}
+    assert row.merged == pytest.approx({**expected, "mean_ms": 109}, rel=1e-3)
+
+
+def test_nothing_is_merged_where_nothing_was_measured() -> None:
+    (row,) = rounds(None, None).summary
+    assert (row.histogram, row.merged) == ("", {})
 
 
 def test_services_and_scenarios_are_not_mixed() -> None:

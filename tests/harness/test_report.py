@@ -10,8 +10,10 @@ import runs
 from pages import Page, build, close, page, shows
 from runs import HOSTILE
 
-from loadtests import charts, facts, tables
 from loadtests.record import Point, Run, Summary
+from loadtests.report import facts
+from loadtests.report.cells import LOWER_BOUND
+from loadtests.report.sections.delay import MEASURES
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_headline_is_the_summary_at_the_most_users(tmp_path: Path) -> None:
     names = [row[0] for row in rows]
     assert names[-2:] == ["sanic (invalid)", "gone (failed)"]
     assert sorted(name.partition(" ")[0] for name in names) == sorted(summary)
-    for name, rps, ceiling, efficiency, p50, p99, cpu, rss in rows:
+    for name, _, rps, ceiling, efficiency, p50, p99, cpu, rss in rows:
         row = summary[name.partition(" ")[0]]
         assert shows(rps, row.rps)
         assert close(ceiling, row.ceiling_rps or None)
@@ -61,12 +63,12 @@ def check_full_row(cells: list[str], row: Summary, points: list[Point]) -> None:
     assert close(cells[5], row.ceiling_rps or None)
     assert cells[6] == (row.binding or "–")
     assert shows(cells[7], row.efficiency, 100)
-    times = (row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms)
-    assert all(shows(cell, spread) for cell, spread in zip(cells[8:12], times, strict=True))
-    assert shows(cells[12], row.cpu_ms_per_request)
-    assert shows(cells[13], row.rss_bytes, 1 / 2**20)
+    times = (row.p50_ms, row.p90_ms, row.p99_ms, row.p999_ms, row.max_ms)
+    assert all(shows(cell, spread) for cell, spread in zip(cells[8:13], times, strict=True))
+    assert shows(cells[13], row.cpu_ms_per_request)
+    assert shows(cells[14], row.rss_bytes, 1 / 2**20)
     unfinished = sum(point.unfinished for point in points if point.service == row.service)
-    assert cells[14:] == [f"{n:,}" for n in (row.requests, row.failures, unfinished)]
+    assert cells[15:] == [f"{n:,}" for n in (row.requests, row.failures, unfinished)]
 
 
 def test_every_point_is_in_the_appendix(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_every_point_is_in_the_appendix(tmp_path: Path) -> None:
         assert cells[1:4] == [point.scenario, str(point.round), f"{point.users:,}"]
         assert cells[6:10] == [f"{n:,}" for n in counts]
         figures = (
-            point.rps, point.ceiling_rps or None, point.efficiency * 100, point.p50_ms,
+            point.rps, point.ceiling_rps, point.efficiency and 100 * point.efficiency, point.p50_ms,
             point.p90_ms, point.p99_ms, point.max_ms, point.cpu_ms_per_request,
         )  # fmt: skip
         assert all(close(cell, value) for cell, value in zip(cells[10:18], figures, strict=True))
@@ -150,7 +152,7 @@ def test_page_is_accessible(tmp_path: Path) -> None:
     images = [
         value for tag, name, value in found.attributes if (tag, name) == ("svg", "aria-label")
     ]
-    assert len(images) == len(charts.MEASURES)
+    assert len(images) == len(MEASURES)
     assert all("1,000 users × 100 ms" in label and "gone failed" in label for label in images)
     heads = [value for tag, name, value in found.attributes if (tag, name) == ("th", "scope")]
     assert len(heads) == found.tags.count("th")
@@ -160,14 +162,14 @@ def test_page_is_accessible(tmp_path: Path) -> None:
 def test_response_times_of_a_queue_are_marked_as_a_lower_bound(tmp_path: Path) -> None:
     run = runs.made_up()
     rows = page(run, tmp_path).tables["Every service in every scenario"]
-    marked = {(row[0], row[1]) for row in rows if tables.LOWER_BOUND in "".join(row)}
+    marked = {(row[0], row[1]) for row in rows if LOWER_BOUND in "".join(row)}
     waiting = {(p.service, f"{p.users:,}") for p in run.points if p.unfinished > p.requests}
     assert waiting == {("tornado-blocking", "200"), ("tornado-blocking", "1,000")}
     assert marked == waiting
     text = (tmp_path / "report.md").read_text()
     assert "A lower bound" in text
     calm = runs.made_up({"sanic": (0.15, 1000)})
-    assert tables.LOWER_BOUND not in (build(calm, tmp_path / "calm") / "report.html").read_text()
+    assert LOWER_BOUND not in (build(calm, tmp_path / "calm") / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_interrupted_run_is_reported_as_far_as_it_went(tmp_path: Path, run: Run)
     found = page(run, tmp_path)
     assert "interrupted" in found.text
     assert "did not come to its end" in found.text
-    assert len(list(tmp_path.glob("*.svg"))) == (len(charts.MEASURES) if run.points else 0)
+    assert len(list(tmp_path.glob("*.svg"))) == (len(MEASURES) if run.points else 0)
     assert "interrupted" in (tmp_path / "report.md").read_text()
 
 
@@ -193,14 +195,14 @@ def test_only_failed_points_are_still_a_report(tmp_path: Path) -> None:
     found = page(run, tmp_path)
     assert "0 of 2 points valid" in found.text
     assert "no such module" in found.text
-    assert found.tables["At 200 users × 100 ms"] == [["gone (failed)", *["–"] * 7]]
+    assert found.tables["At 200 users × 100 ms"] == [["gone (failed)", *["–"] * 8]]
 
 
 def test_service_without_a_point_is_named(tmp_path: Path) -> None:
     run = runs.made_up({"sanic": (0.15, 1000)}, finished_at=None)
     run.services["tornado"] = runs.about("tornado", 1000) | {"info": None}
     rows = page(run, tmp_path).tables["At 1,000 users × 100 ms"]
-    assert rows[-1] == ["tornado (not measured)", *["–"] * 7]
+    assert rows[-1] == ["tornado (not measured)", *["–"] * 8]
 
 
 def test_settings_versions_and_command_are_in_the_appendix(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from browsing import browsing, needs_browser
 from commandline import Command, until
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -18,47 +19,25 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
 from loadtests.catalog import names
-from loadtests.process import fetch, is_free
+from loadtests.runtime.process import fetch, is_free
 
 UI = "http://127.0.0.1:8089"
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-DRIVER = shutil.which("chromedriver")
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,1000",
-)
 
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="Chromium and its driver are not both installed"
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A browser with a profile of its own."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(option)
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    with browsing(tmp_path / "profile") as browser:
+        yield browser
 
 
 def field(browser: webdriver.Chrome, name: str) -> WebElement:
-    """A field of the form, once it is there."""
+    """A field of the form, once it is there; what was folded opens slowly."""
     assert until(lambda: browser.find_elements(By.NAME, name), 20), browser.page_source
-    return browser.find_element(By.NAME, name)
+    element = browser.find_element(By.NAME, name)
+    assert until(element.is_displayed, 20)
+    return element
 
 
 def fill(browser: webdriver.Chrome, name: str, text: str) -> None:
@@ -81,6 +60,12 @@ def connections(command: Command, name: str) -> int:
     found = [connection for process in ours for connection in process.net_connections("tcp")]
     ports = {c.laddr.port for c in found if c.status == psutil.CONN_LISTEN}
     return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr.port in ports for c in found)
+
+
+def times(browser: webdriver.Chrome) -> list[str]:
+    """The median, 95th and 99th percentile that the page shows, in ms."""
+    rows = [row.text.split() for row in browser.find_elements(By.CSS_SELECTOR, "tbody tr")]
+    return next((row[4:7] for row in rows if row[:1] == ["GET"]), [])
 
 
 def stats() -> dict[str, Any]:
@@ -122,6 +107,8 @@ def test_a_person_loads_one_service(browser: webdriver.Chrome, tmp_path: Path) -
         assert (row["name"], row["num_failures"], shown["errors"]) == ("/?delay=0.05", 0, [])
         assert row["num_requests"] > 20
         assert row["min_response_time"] >= 50
+
+        assert until(lambda: any(re.fullmatch(r"\d+\.\d", time) for time in times(browser)), 20)
 
         command.interrupt()
         status, said, _ = command.end(60)

@@ -15,13 +15,13 @@ import pytest
 from servers import Request, Server, after_delay, correct, response
 
 from loadtests.catalog import ROOT
-from loadtests.process import free_port, raise_descriptor_limit
+from loadtests.runtime.process import free_port, raise_descriptor_limit
 
 # Users with other settings than the command line can give.
 IMPATIENT = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from loadtests import users
+from loadtests.load import users
 
 class Impatient(users.DelayUser):
     delay = "0.01"
@@ -29,7 +29,7 @@ class Impatient(users.DelayUser):
     pause_after_failure_s = 0.01
 
 class Herd(users.DelayUser):
-    delay = "1"
+    delay = "5"
     spread_s = property(lambda self: 0.0, lambda self, value: None)
 """
 
@@ -55,7 +55,7 @@ def test_every_dropped_connection_is_one_failure(tmp_path: Path) -> None:
     with Server(one_in_six) as server:
         stats = locusts.run(tmp_path, server.url, 6, 4, "--delay", "0")
     dealt = len(server.requests) // 6
-    assert dealt > 20
+    assert dealt > 2
     assert (stats.requests, stats.failures) == (len(server.requests), dealt)
     assert stats.failure_kinds == {"reset": dealt}
     assert sent_once(server)
@@ -202,14 +202,17 @@ def largest_share(server: Server, span_s: float) -> float:
 def test_starts_are_spread_over_one_delay(
     tmp_path: Path, user: str, at_least: float, at_most: float
 ) -> None:
-    """Evenly, a fifth of the first requests comes in any fifth of the delay; a herd at once."""
+    """Evenly, a fifth of the first requests comes in any fifth of the delay; a herd at once.
+
+    The delay is long: a busy machine may hold all of them up for some tenths of a second.
+    """
     with Server(after_delay) as server:
         if user == "Herd":
-            locusts.run(tmp_path, server.url, 200, 4, "Herd", locustfile=locustfile(tmp_path))
+            locusts.run(tmp_path, server.url, 200, 7, "Herd", locustfile=locustfile(tmp_path))
         else:
-            locusts.run(tmp_path, server.url, 200, 4, "--delay", "1")
+            locusts.run(tmp_path, server.url, 200, 7, "--delay", "5")
     assert server.connections == 200
-    assert at_least <= largest_share(server, 0.2) <= at_most
+    assert at_least <= largest_share(server, 1.0) <= at_most
 
 
 def precise(times: dict[float, int]) -> bool:
@@ -227,12 +230,40 @@ def test_response_times_are_kept_to_a_tenth_of_a_millisecond(tmp_path: Path) -> 
     assert min(stats.response_times) >= 99.9
 
 
+def test_all_that_is_shown_is_shown_to_a_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # not this process
+    from locust.stats import RequestStats
+
+    import loadtests.load.users  # noqa: F401  what it does to Locust is tested
+
+    stats = RequestStats()
+    for time in (101.26, 105.04, 1234.56):
+        stats.log_request("GET", "/", time, 1)
+    shown = stats.get("/", "GET").to_dict()
+    assert (shown["min_response_time"], shown["max_response_time"]) == (101.3, 1234.6)
+    assert (shown["median_response_time"], shown["response_time_percentile_0.95"]) == (105, 1234.6)
+
+
+async def uneven(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Have every other user wait three times as long, so that it sends a quarter of all."""
+    await asyncio.sleep(float(request.delay) * (3 if request.connection % 2 else 1))
+    await correct(request, writer)
+
+
+def right_percentiles(stats: locusts.Stats) -> bool:
+    """Whether the merged times of `uneven`, asked for 0.1 s, are as Locust says, to 0.1 ms."""
+    everything = sum(stats.response_times.values()) == stats.requests
+    both = {stats.p50_ms, stats.p90_ms} <= stats.response_times.keys()
+    return everything and both and 99.9 <= stats.p50_ms < 300 - 0.1 <= stats.p90_ms
+
+
 def test_two_processes_count_all_requests(tmp_path: Path) -> None:
-    with Server(after_delay) as server:
+    with Server(uneven) as server:
         stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", "--processes", "2")
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
     assert (server.connections, precise(stats.response_times)) == (20, True)
     assert stats.requests > 50
+    assert right_percentiles(stats)
 
 
 def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
@@ -240,7 +271,7 @@ def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
     to_master = locusts.command("--worker", "--master-port", port, "--skip-log")
     worker = subprocess.Popen(to_master, cwd=tmp_path, env=locusts.environment())
     try:
-        with Server(after_delay) as server:
+        with Server(uneven) as server:
             master = ("--master", "--master-bind-port", port, "--expect-workers", "1")
             stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", *master)
         assert worker.wait(20) == 0
@@ -248,7 +279,9 @@ def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
         worker.kill()
         worker.wait()
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
-    assert (server.connections, stats.requests > 50) == (20, True)
+    assert (server.connections, precise(stats.response_times)) == (20, True)
+    assert stats.requests > 50
+    assert right_percentiles(stats)
 
 
 def test_the_chosen_service_gets_the_load(tmp_path: Path) -> None:
@@ -272,7 +305,7 @@ def test_a_bad_delay_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "from 0 to 60, such as 0.1, not 'nan'" in done.stderr
 
     monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # not this process
-    from loadtests.users import valid_delay
+    from loadtests.load.users import valid_delay
 
     for good in ("0", "0.1", "0.10", "9", "59.999999", "60", "60.0"):
         assert valid_delay(good) == good

@@ -1,0 +1,1 @@
+"""The backend beside nginx, the generator beside wrk: measured side by side."""

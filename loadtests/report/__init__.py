@@ -1,0 +1,1 @@
+"""What is made of the `run.json` files: reports, charts, the index, figures in documents."""

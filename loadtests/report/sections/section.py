@@ -1,0 +1,27 @@
+"""What a part of a report consists of, whatever the kind of its workload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from loadtests.report.canvas import Chart
+from loadtests.report.cells import Table
+from loadtests.report.parts import Derived, Part
+
+
+@dataclass(frozen=True)
+class Section:
+    """How a kind of workload is reported.
+
+    `finding` is the result in a sentence, empty where there is none; `tables`
+    the results by service; `charts` have names that are unique within the
+    kind. `derived` are figures of a service that are no field of a point.
+    `terms` explain words of the tables.
+    """
+
+    finding: Callable[[Part], str]
+    tables: Callable[[Part], list[Table]]
+    charts: Callable[[Part], list[Chart]]
+    derived: Mapping[str, Callable[[Part, str], Derived | None]] = field(default_factory=dict)
+    terms: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,30 @@
+"""How far a run can be believed: its instruments, and rounds that differ."""
+
+from __future__ import annotations
+
+from loadtests.record import Run, Summary
+from loadtests.report.cells import Table, pairs
+from loadtests.report.facts import number
+
+UNEVEN = 0.15  # of requests/s: rounds further from their median are marked
+
+
+def uneven(row: Summary) -> str:
+    """Says so where the requests/s of a round are far from the median; nothing where not."""
+    rps = row.rps
+    if rps is None or not rps.median:
+        return ""
+    apart = max(rps.max - rps.median, rps.median - rps.min) / rps.median
+    return f"rounds differ by up to {apart:.0%} from the median" if apart > UNEVEN else ""
+
+
+def instruments(run: Run) -> Table:
+    """What the generator and the backend could do before anything else was measured."""
+    found = {name: number(value) for name, value in (run.instruments or {}).items()}
+    said = {
+        "the most that the generator can do": "{generator_ceiling_rps} requests/s",
+        "what it adds to a response time": "{added_p50_ms} ms, p99 {added_p99_ms} ms",
+        "how late the backend answers": "{backend_late_p50_ms} ms, p99 {backend_late_p99_ms} ms",
+    }
+    measured = {what: text.format(**found) for what, text in said.items()} if found else {}
+    return pairs("The instruments", ("of the instruments", ""), measured)

@@ -1,0 +1,195 @@
+"""Services as local processes: start, wait until ready, stop, leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import random
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from loadtests.catalog import SERVICES
+from loadtests.runtime import ServiceFailed, UnknownRuntime, environments
+
+READY_S = 20.0
+LOG_TAIL_BYTES = 4000
+
+
+class ServiceProcess:
+    """A service, or the backend, started with its own `serve` as a process group.
+
+    `settings` are the variables of CONTRACT.md, `PORT` always among them;
+    `cpus` the cores it may use, all of them where it is None.
+    """
+
+    def __init__(self, name: str, settings: dict[str, str], cpus: set[int] | None = None) -> None:
+        self.name = name
+        self.url = f"http://{settings.get('HOST', '127.0.0.1')}:{settings['PORT']}"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        folder = SERVICES / name
+        path = f"{environments.python(name).parent}{os.pathsep}{os.environ['PATH']}"
+        with affinity(cpus):
+            try:
+                self._process = subprocess.Popen(
+                    [str(folder / "serve")],
+                    cwd=folder,
+                    env={**os.environ, "PATH": path, "PYTHONPATH": str(SERVICES), **settings},
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self._log.close()
+                raise ServiceFailed(f"services/{name}/serve cannot be run: {error}") from error
+
+    @property
+    def pid(self) -> int:
+        """The process that `serve` became."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def log_tail(self, size_bytes: int = LOG_TAIL_BYTES) -> str:
+        """The end of what it wrote to stdout and stderr."""
+        # Not by seek(): the service writes at the offset that it shares with this file.
+        start = max(0, os.fstat(self._log.fileno()).st_size - size_bytes)
+        return os.pread(self._log.fileno(), size_bytes, start).decode(errors="replace").strip()
+
+    def wait_ready(self, timeout_s: float = READY_S) -> None:
+        """Poll `/health` until it says 200; ServiceFailed after `timeout_s` or if it exits."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if self.returncode is not None:
+                message = f"{self.name} exited with {self.returncode} before it was ready"
+                raise ServiceFailed(message, self.log_tail())
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if fetch(f"{self.url}/health", timeout_s=1)[0] == 200:
+                    return
+            time.sleep(0.02)
+        raise ServiceFailed(f"{self.name} was not ready within {timeout_s:g} s", self.log_tail())
+
+    def stop(self, grace_s: float) -> None:
+        """SIGTERM, and SIGKILL to what is left of the group after `grace_s`."""
+        try:
+            if self.returncode is None:
+                self._process.send_signal(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(grace_s)
+        finally:  # a second Ctrl-C does not leave it running either
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
+            self._log.close()
+
+    def __enter__(self) -> ServiceProcess:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop(grace_s=2)
+
+
+def fetch(
+    url: str, method: str = "GET", headers: dict[str, str] | None = None, timeout_s: float = 5
+) -> tuple[int, bytes]:
+    """One request on a connection of its own: status and body; OSError or HTTPException."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    try:
+        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        connection.request(method, path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def free_port_pair(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at the moment, nor on the next one: for a backend.
+
+    OSError where there is none. It is below those that systems give to
+    outgoing connections, which might take the second one any moment.
+    """
+    for port in random.sample(range(12_000, 32_000, 2), 1000):
+        if is_free(port, host) and is_free(port + 1, host):
+            return port
+    raise OSError("no two neighbouring ports are free")
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def raise_descriptor_limit(needed: int) -> None:
+    """Let this process and its children open `needed` descriptors; UnknownRuntime if it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        message = f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`"
+        raise UnknownRuntime(message)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def end_as_on_ctrl_c() -> None:
+    """Take SIGTERM, and the terminal's end, for Ctrl-C: KeyboardInterrupt, once.
+
+    More of them change nothing: what was started is being stopped by then.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]  # a shell leaves SIGINT ignored behind `&`
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+        numbers.append(signal.SIGHUP)
+
+    def interrupt(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+
+
+@contextmanager
+def affinity(cpus: set[int] | None) -> Iterator[None]:
+    """Let children started inside inherit `cpus`; no effect where the system has no such call."""
+    if cpus is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,121 @@
+"""Runs that are not what they seem: each is caught, and by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Stage
+from test_bench import run
+from test_verdict import point, reasons
+
+from loadtests.catalog import ROOT
+from loadtests.record import Point
+from loadtests.runtime.local import LocalRuntime
+
+DOCTORED = Path(__file__).with_name("doctored_generator.py")
+
+
+def doctor(runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """Have `runtime` start a generator with that fault."""
+
+    def generator(plan: str) -> subprocess.Popen[str]:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, str(DOCTORED), fault, plan]
+        environment = {"PYTHONPATH": str(ROOT), "PATH": ""}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)
+
+    monkeypatch.setattr(runtime, "generator", generator)
+
+
+def said(point: Point, words: str) -> bool:
+    return not point.valid and any(words in reason for reason in point.invalid_because)
+
+
+def test_services_that_cheat(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
+    """They skip the wait, or the backend, or give each other's answers."""
+    faults = {
+        "skips": "the wait was skipped",
+        "ignores": "the backend received 0 calls",
+        "mixes": "wrong body)",
+    }
+    services = stage("honest", **{fault: fault for fault in faults})
+    status, result = run(runtime, services, tmp_path / "results", users=(5,))
+    points = {point.service: point for point in result.points}
+    assert status == 1
+    assert points["honest"].invalid_because == []
+    for fault, words in faults.items():
+        assert said(points[fault], words), points[fault].invalid_because
+    assert [row.service for row in result.summary if row.valid] == ["honest"]
+
+
+# The generator's fault, that of the service which brings it to light, and what is said.
+LOST = {
+    "not told": ("hides", "drops", "the backend received"),
+    "sent again": ("retries", "drops", "the backend received"),
+    "not told, nor seen by the backend": ("hides", "abandons", "Little's law"),
+}
+
+
+@pytest.mark.parametrize(("fault", "service", "words"), LOST.values(), ids=LOST)
+def test_a_generator_that_loses_failures(
+    fault: str,
+    service: str,
+    words: str,
+    stage: Stage,
+    runtime: LocalRuntime,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All its requests seem to have succeeded."""
+    doctor(runtime, monkeypatch, fault)
+    of = {"users": (10,), "window_s": 3.0}
+    _, result = run(runtime, stage(**{service: service}), tmp_path / "results", **of)
+    (point,) = result.points
+    assert (point.failures, point.failure_kinds) == (0, {})
+    assert said(point, words), point.invalid_because
+
+
+@pytest.mark.parametrize("service", ["drops", "abandons"])
+def test_a_generator_that_does_not(
+    service: str, stage: Stage, runtime: LocalRuntime, tmp_path: Path
+) -> None:
+    """It says so."""
+    of = {"users": (10,), "window_s": 3.0}
+    _, result = run(runtime, stage(**{service: service}), tmp_path / "results", **of)
+    (point,) = result.points
+    assert point.failures
+    assert said(point, f"requests failed ({point.failures} reset)"), point.invalid_because
+    assert not said(point, "Little's law")
+
+
+@pytest.mark.parametrize("fault", ["herd", "none"])
+def test_users_that_begin_at_once(
+    fault: str,
+    stage: Stage,
+    runtime: LocalRuntime,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    doctor(runtime, monkeypatch, fault)
+    of = {"users": (20,), "delay_s": 0.5, "window_s": 1.0}
+    _, result = run(runtime, stage("good"), tmp_path / "results", **of)
+    (point,) = result.points
+    if fault == "herd":
+        assert said(point, "of 20 users began within a tenth of 0.5 s: a herd")
+    else:
+        assert point.invalid_because == []
+
+
+def test_a_generator_at_its_limit() -> None:
+    busy = point(generator_cpu=0.97)
+    assert reasons(busy) == ["the generator's core was 97% busy"]
+    limit = {"generator_ceiling_rps": 124.0}
+    assert reasons(point(), instruments=limit) == [
+        "100 requests/s are more than 80% of the 124 that the generator can do here"
+    ]
+    assert reasons(point(), instruments={"generator_ceiling_rps": 125.0}) == []
+    assert reasons(point(), instruments={"generator_ceiling_rps": None}) == []

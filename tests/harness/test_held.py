@@ -1,0 +1,80 @@
+"""Requests that are held open: how many wait, what is read meanwhile, how they end."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from conftest import Stage
+from test_generator import closed, events
+
+from loadtests.bench import measure
+from loadtests.bench.kinds import KINDS
+from loadtests.bench.laps import Laps
+from loadtests.bench.profiles import Profile
+from loadtests.bench.verdict import judge
+from loadtests.record import Point
+from loadtests.runtime.local import LocalRuntime
+
+# Long enough for a slow machine to send a few requests and measure two short windows.
+HELD: dict[str, Any] = {
+    "kind": "held", "held": (0, 5, 12), "delay_s": 4.0, "warmup_s": 0.05, "window_s": 0.2,
+}  # fmt: skip
+
+
+def test_so_many_wait_and_all_are_answered(stage: Stage, runtime: LocalRuntime) -> None:
+    windows = closed(runtime, stage("good")[0], **HELD)
+    assert [window["unfinished"] for window in windows] == [0, 5, 12]
+    assert [window["connections"] for window in windows] == [0, 5, 12]
+    assert [window["problems"] for window in windows] == [[], [], []]
+    assert [window["backend_calls"] for window in windows] == [0, 0, 0]
+
+
+def test_a_wrong_answer_in_the_end(stage: Stage, runtime: LocalRuntime) -> None:
+    before, last = closed(runtime, stage(bad="mixes")[0], **{**HELD, "held": (0, 40)})
+    assert before["problems"] == []
+    (problem,) = last["problems"]
+    assert problem == "40 of 40 held requests were not answered as asked (40 wrong body)"
+
+
+def test_who_answers_too_early_is_not_measured(stage: Stage, runtime: LocalRuntime) -> None:
+    _, *lines = events(runtime, stage(bad="skips")[0], **HELD)
+    failed = [line["reason"] for line in lines if line["event"] == "failed"]
+    early = r"of \d+ requests \d+ did not wait until the end \(\d+ right\): delay_s is too short"
+    assert [bool(re.match(early, reason)) for reason in failed] == [True, True]
+
+
+def test_who_cannot_hold_so_many_says_how_many(
+    stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ones that fit are measured, and seen to be answered."""
+    monkeypatch.setitem(runtime.settings, "CONCURRENCY", "8")
+    _, *lines = events(runtime, stage("good")[0], **HELD)
+    assert [line["event"] for line in lines] == [*["open", "over", "close"] * 2, "failed"]
+    assert lines[-1]["reason"] == "it can hold 8 requests, not 12"
+    assert lines[-2]["problems"] == []
+
+
+def test_nobody_needs_to_be_answered_in_the_window() -> None:
+    point = Point(
+        profile="held", service="one", scenario="held-5", round=1, users=5, rate_rps=None,
+        delay_s=20.0, duration_s=1.0, generator_cpu=9.9,
+    )  # fmt: skip
+    judge(point, KINDS["held"])
+    assert (point.valid, point.invalid_because) == (True, [])
+
+
+def test_what_is_read_is_from_before_the_window(
+    stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of the last one all have been answered."""
+    with runtime, runtime.service(stage("good")[0]) as running:
+        of = Profile(name="held", title="", rounds=1, **HELD)
+        measured = [
+            used for _, _, used in measure.windows(running, of, of.steps(), runtime, "good", Laps())
+        ]
+    descriptors = [used["descriptors"] for used in measured]
+    assert descriptors[1] >= descriptors[0] + 2 * 5
+    assert descriptors[2] == descriptors[1] + 2 * 7
+    assert all(used["rss_bytes"] > 0 and used["threads"] > 0 for used in measured)

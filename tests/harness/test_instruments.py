@@ -1,0 +1,142 @@
+"""What a run measures of its own generator and backend before anything else."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import runs
+from conftest import Stage
+from pages import page
+from test_bench import run
+
+from loadtests import record
+from loadtests.bench import instruments
+from loadtests.record import summarise
+from loadtests.report import tables
+from loadtests.report.parts import split
+from loadtests.runtime import ServiceFailed
+from loadtests.runtime.local import LocalRuntime
+from loadtests.runtime.process import fetch
+
+MEASURE = instruments.measure  # which the stage replaces
+
+SOME: dict[str, float | None] = {
+    "generator_ceiling_rps": 21_000.0,
+    "added_p50_ms": 0.4,
+    "added_p99_ms": 1.5,
+    "backend_late_p50_ms": 0.125,
+    "backend_late_p99_ms": 0.9,
+}
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All windows are as short as can be."""
+    short = [{**step, "window_s": 0.3, "users": 5} for step in instruments.STEPS]
+    monkeypatch.setattr(instruments, "STEPS", short)
+
+
+def test_the_null_server_waits_as_long_as_it_says(runtime: LocalRuntime) -> None:
+    with runtime.null_server() as url:
+        begun = time.perf_counter()
+        status, body = fetch(f"{url}/?delay=0.2", headers={"X-Request-ID": "one"})
+        assert (status, body) == (200, b'{"delay":0.2,"id":"one"}')
+        assert time.perf_counter() - begun >= 0.2
+        assert fetch(f"{url}/?delay=0", headers={"X-Request-ID": "a-1"})[1] == (
+            b'{"delay":0,"id":"a-1"}'
+        )
+    with pytest.raises(OSError, match="refused"):
+        fetch(url)
+
+
+@pytest.mark.usefixtures("brief")
+def test_a_run_measures_its_instruments_once(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+
+    def measured(runtime: LocalRuntime) -> dict[str, float | None] | None:
+        calls.append(MEASURE(runtime))
+        return calls[-1]
+
+    services = stage("one")
+    monkeypatch.setattr(instruments, "measure", measured)
+    _, result = run(runtime, services, tmp_path / "results", users=(2,), rounds=2)
+    assert len(result.points) == 2
+    assert [result.instruments] == calls
+    assert result.instruments is not None
+    assert result.instruments.keys() == SOME.keys()
+    figures = {name: value or 0.0 for name, value in result.instruments.items()}
+    assert figures["generator_ceiling_rps"] > 100
+    assert 0 <= figures["added_p50_ms"] <= figures["added_p99_ms"]
+    assert 0 < figures["backend_late_p50_ms"] <= figures["backend_late_p99_ms"] < 101
+    assert result.spent is not None
+    assert result.spent["instruments_s"] > 0
+
+
+def test_a_point_near_the_ceiling_of_its_run_is_invalid(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = stage("one")
+    low = {**SOME, "generator_ceiling_rps": 10.0}
+    monkeypatch.setattr(instruments, "measure", lambda runtime: low)
+    status, result = run(runtime, services, tmp_path / "results", users=(2,))
+    words = "are more than 80% of the 10 that the generator can do here"
+    assert status == 1
+    assert any(reason.endswith(words) for reason in result.points[0].invalid_because)
+
+
+def test_the_best_window_is_the_ceiling() -> None:
+    windows = [{"requests": n, "duration_s": 0.5} for n in (900, 1000, 800)]
+    windows += [{"p50_ms": 100.25, "p99_ms": 99.9}, {"late_p50_ms": 0.1, "late_p99_ms": 0.6}]
+    assert instruments.instruments(windows) == {
+        "generator_ceiling_rps": 2000.0,
+        "added_p50_ms": 0.25,
+        "added_p99_ms": 0.0,
+        "backend_late_p50_ms": 0.1,
+        "backend_late_p99_ms": 0.6,
+    }
+
+
+def test_a_runtime_without_a_null_server_goes_on(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def null_server() -> None:
+        raise ServiceFailed("there is no core for it")
+
+    monkeypatch.setattr(runtime, "null_server", null_server)
+    assert MEASURE(runtime) is None
+    said = capsys.readouterr().out
+    assert said == "the instruments could not be measured: there is no core for it\n"
+
+
+def test_the_first_page_shows_them(tmp_path: Path) -> None:
+    made = runs.made_up(users=(10,))
+    assert "The instruments" not in page(made, tmp_path / "without").tables
+    made.instruments = SOME
+    folder = tmp_path / "with"
+    assert page(made, folder).tables["The instruments"] == [
+        ["the most that the generator can do", "21,000 requests/s"],
+        ["what it adds to a response time", "0.400 ms, p99 1.50 ms"],
+        ["how late the backend answers", "0.125 ms, p99 0.900 ms"],
+    ]
+    (markdown,) = folder.rglob("report.md")
+    text = markdown.read_text()
+    assert text.index("21,000 requests/s") < text.index("## standard")
+    assert record.load(markdown.with_name("run.json")).instruments == SOME
+
+
+def test_rounds_that_differ_are_marked() -> None:
+    made = runs.made_up(users=(10,))
+    (part,) = split(made)
+    assert "remarks" not in [name for name, _ in tables.full(part).columns]
+    slow = next(p for p in made.points if (p.service, p.round) == ("tornado", 2))
+    slow.rps *= 0.7
+    made.summary = summarise(made.points)
+    (part,) = split(made)
+    remarks = {row.cells[0].text: row.cells[-1].text for row in tables.full(part).rows}
+    assert "rounds differ by up to " in remarks.pop("tornado")
+    assert set(remarks.values()) == {"–"}

@@ -1,0 +1,89 @@
+"""Which services a profile is measured over, and how they are started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Stage
+
+from loadtests.bench import plan, profiles
+from loadtests.bench.plan import Part
+from loadtests.bench.profiles import Profile, UnknownProfile
+
+SETTINGS = {"CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
+TIMES: dict[str, Any] = {"rounds": 2, "warmup_s": 0.1, "window_s": 1.0}
+CHAT = Profile(
+    name="talk", title="Talk", kind="chat", connections=(0, 5), deliveries_rps=10,
+    concurrency=6000, **TIMES,
+)  # fmt: skip
+PAIR = Profile(name="pair", title="Two", users=(1,), delay_s=0.1, services=("a", "b"), **TIMES)
+
+Parts = Callable[..., list[Part]]
+
+
+@pytest.fixture
+def parts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Parts:
+    """`parts(CHAT, SERVICES)` over the services a, b and c, of which b cannot chat."""
+    _, b, _ = stage("a", "b", "c")
+    with (b.folder / "service.toml").open("a") as file:
+        file.write('[cannot]\n"/chat" = "it hears nothing"\n')
+    monkeypatch.delenv("CONCURRENCY", raising=False)
+
+    def make(*of: Profile, services: str = "") -> list[Part]:
+        monkeypatch.setattr(profiles, "select", lambda name: list(of))
+        return plan.parts("x", services, "local", SETTINGS)
+
+    return make
+
+
+def names(part: Part) -> list[str]:
+    return [service.name for service in part.services]
+
+
+def test_who_is_measured(parts: Parts) -> None:
+    chat, pair = parts(CHAT, PAIR)
+    assert (names(chat), names(pair)) == (["a", "c"], ["a", "b"])
+    assert {service.name: why for service, why in chat.left_out.items()} == {
+        "b": "it hears nothing"
+    }
+    assert chat.description()["left_out"] == {"b": "it hears nothing"}
+    assert (chat.description()["route"], pair.description()["left_out"]) == ("/chat", {})
+    assert chat.points() == 2 * 2 * 2
+    chat, pair = parts(CHAT, PAIR, services="c b")
+    assert (names(chat), names(pair)) == (["c"], ["c", "b"])
+
+
+def test_one_is_measured_again(parts: Parts) -> None:
+    """It stays itself but for its name in results; who is not measured is not measured again."""
+    twice = Profile(name="twice", title="Two", users=(1,), delay_s=0.1, again="b", **TIMES)
+    (part,) = parts(twice)
+    assert names(part) == ["a", "b", "c", "b"]
+    assert [service.label for service in part.services] == ["a", "b", "c", "b-again"]
+    assert part.services[3].folder == part.services[1].folder
+    assert part.points() == 2 * 4
+    assert part.description()["again"] == "b"
+    assert part.runtime.services == ["a", "b", "c"]  # type: ignore[attr-defined]
+    (part,) = parts(twice, services="a c")
+    assert names(part) == ["a", "c"]
+    (part,) = parts(PAIR)
+    assert names(part) == ["a", "b"] and "again" not in part.description()
+
+
+def test_nobody_is_left(parts: Parts) -> None:
+    with pytest.raises(UnknownProfile, match=r"nothing is left of .*b: it hears nothing"):
+        parts(CHAT, services="b")
+    chat, pair = parts(CHAT, PAIR, services="b")  # of the others something is
+    assert (names(chat), names(pair)) == ([], ["b"])
+
+
+def test_concurrency(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile's where nobody says another one; and only for its own services."""
+
+    def given() -> list[str]:
+        return [part.runtime.settings["CONCURRENCY"] for part in parts(CHAT, PAIR)]  # type: ignore[attr-defined]
+
+    assert given() == ["6000", "1000"]
+    monkeypatch.setenv("CONCURRENCY", "1000")
+    assert given() == ["1000", "1000"]

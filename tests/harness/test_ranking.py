@@ -1,0 +1,141 @@
+"""A report claims no order that is within noise, and shows the second measurement as such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+import pytest
+import runs
+from pages import Page, page, shows
+
+from loadtests.record import Run, Spread, noise
+from loadtests.report import facts, parts, ranking, sections, tables
+from loadtests.report.ranking import Ranking
+
+CAPTION = "At 1,000 users × 100 ms"
+
+
+def reaching(again: float | None = None, **rps: tuple[float, ...]) -> Run:
+    """A run of one scenario in which each service reached so much in the rounds."""
+    run = runs.made_up(dict.fromkeys(rps, (0.15, 1000)), users=(1000,))
+    for point in run.points:
+        point.rps = rps[point.service][point.round - 1]
+    if again is not None:
+        run = runs.twice(run, "sanic")
+        for point in run.points:
+            if point.service == "sanic-again":
+                point.rps *= again
+    return runs.summed(run)
+
+
+def finding(run: Run) -> str:
+    (part,) = parts.split(run)
+    return sections.of(part).finding(part).partition("; ")[2]
+
+
+CLEAR = {"sanic": (900.0, 901.0, 902.0), "tornado": (700.0, 701.0, 702.0)}
+NEAR = {"aiohttp": (890.0, 891.0, 892.0)}
+OVER = {"aiohttp": (880.0, 895.0, 901.0)}
+LAST = {"flask": (300.0, 301.0, 302.0)}
+
+
+@pytest.mark.parametrize(
+    ("run", "places", "said"),
+    [
+        (
+            reaching(**CLEAR, **NEAR, **LAST),
+            ["1", "2", "3", "4"],
+            "sanic reached 901, the most; flask the fewest, 301.",
+        ),
+        (
+            reaching(0.95, **CLEAR, **NEAR, **LAST),
+            ["1–2", "again", "1–2", "3", "4"],
+            "sanic and aiohttp, within noise of each other, reached the most, 901 and 891; "
+            "flask the fewest, 301.",
+        ),
+        (
+            reaching(**CLEAR, **OVER),
+            ["1–2", "1–2", "3"],
+            "sanic and aiohttp, within noise of each other, reached the most, 901 and 895; "
+            "tornado the fewest, 701.",
+        ),
+        (
+            reaching(0.7, **CLEAR, **NEAR),
+            ["1–3", "again", "1–3", "1–3"],
+            "sanic and tornado, within noise of each other, reached 901 and 701.",
+        ),
+        (reaching(**LAST), ["1"], "flask reached 301."),
+    ],
+    ids=["clear", "below the floor", "overlapping", "all", "alone"],
+)
+def test_who_is_within_noise_shares_a_place(
+    tmp_path: Path, run: Run, places: list[str], said: str
+) -> None:
+    assert finding(run) == said
+    assert [row[1] for row in page(run, tmp_path).tables[CAPTION]] == places
+
+
+def test_only_neighbours_within_noise_share_places() -> None:
+    """The one in the middle may be first or last, the two others may not change places."""
+    near = {("a", "b"), ("b", "c")}
+    three = Ranking(["a", "b", "c"], lambda x, y: tuple(sorted((x, y))) in near)
+    assert [three.place(name) for name in "abcd"] == ["1–2", "1–3", "2–3", "–"]
+
+
+@pytest.mark.parametrize(
+    ("near", "said"),
+    [
+        (set(), "1 ms in a, the least; 6 ms in f, the most"),
+        (
+            {"ab"},
+            "1 ms in a and 2 ms in b, within noise of each other, the least; 6 ms in f, the most",
+        ),
+        ({"ab", "ac"}, "1 ms in a, the least, and within noise of it b and c; 6 ms in f, the most"),
+        (
+            {"ab", "ac", "ad", "ae", "ef"},
+            "1 ms in a, the least, and within noise of it 4 others; "
+            "6 ms in f and 5 ms in e, within noise of each other, the most",
+        ),
+        ({"af"}, "1 ms in a and 6 ms in f, within noise of each other"),
+    ],
+)  # fmt: skip
+def test_a_contrast_claims_no_end_that_is_noise(near: set[str], said: str) -> None:
+    six = Ranking(list("abcdef"), lambda x, y: "".join(sorted(x + y)) in near)
+    values = {name: f"{number} ms" for number, name in enumerate("abcdef", 1)}
+    assert ranking.contrast(six, values, "the least", "the most") == said
+    assert ranking.contrast(Ranking([], six.tied), {}, "the least", "the most") == ""
+
+
+def test_the_floor_is_said_near_the_top(tmp_path: Path) -> None:
+    run = reaching(0.95, **CLEAR)
+    page(run, tmp_path)
+    for name, table in (("report.html", f"<caption>{CAPTION}"), ("report.md", f"### {CAPTION}")):
+        said = " ".join((tmp_path / name).read_text().split())
+        at = said.index("Two measurements of sanic under two names differed by up to 5.3 %")
+        assert at < said.index(table)
+    assert "noise floor is not known" in page(reaching(**CLEAR), tmp_path).text
+    assert facts.noise_floor(reaching(**LAST)) == ""
+
+
+def test_the_second_measurement_is_shown_and_competes_with_nobody(tmp_path: Path) -> None:
+    run = runs.twice(runs.made_up(), "sanic")
+    for point in run.points:
+        if point.service == "sanic-again":
+            point.rps *= 1 + 0.01 * point.round
+    runs.summed(run)
+    found: Page = page(run, tmp_path)
+    names = [row[0] for row in found.tables[CAPTION]]
+    assert names[:2] == ["sanic", "sanic-again"]
+    assert "5 services, profile" in found.text
+    assert "sanic-again" not in facts.reproduce(run)
+    assert len(found.tables["What the services are"]) == 5
+    (table,) = tables.twice(run)
+    cells = {row[0]: row[1:] for row in found.tables[table.caption]}
+    assert len(cells) == 5
+    once, again = (noise.by_round(run, name, "50-users", "rps") for name in names[:2])
+    middle = median(again.values()) / median(once.values())
+    lies = noise.of_paired_ratio(once, again)
+    assert lies is not None
+    assert shows(cells["50-users"][0], Spread(middle, lies.low, lies.high))
+    assert cells["50-users"][1:] == ["1.00"] * 3
