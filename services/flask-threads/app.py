@@ -260,7 +260,8 @@ class Member:
         """Send what comes into the line, to the last; then wait for the other end to go."""
         self.ws, self.sock, ws.sock = ws, ws.sock, self
         self.hand_on()  # what was read before
-        if not ws.connected:
+        if not ws.connected:  # a goodbye was read before, its answer may not be in the line yet
+            ws.thread.join()
             self.end()
         try:
             while frame := self.next():
