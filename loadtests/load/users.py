@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from locust.user.task import LOCUST_STATE_RUNNING
 from locust.util.rounding import proper_round
 
 from loadtests.load.connection import Connection, RequestFailed
+from services import contract
 
 # Locust rounds response times to two significant digits unless it is told
 # otherwise; this is its documented hook, though typed for whole milliseconds.
@@ -183,6 +183,9 @@ class DelayUser(RawHttpUser):
 
 def valid_delay(text: str) -> str:
     """`text` if the contract allows it: 0 to 60, six decimals at most; else ArgumentTypeError."""
-    if not re.fullmatch(r"(0|[1-9][0-9]?)(\.[0-9]{1,6})?", text) or float(text) > 60:
-        raise ArgumentTypeError(f"must be a number from 0 to 60, such as 0.1, not {text!r}")
-    return text
+    try:
+        return contract.checked_delay(text)
+    except contract.BadRequest:
+        raise ArgumentTypeError(
+            f"must be a number from 0 to 60, such as 0.1, not {text!r}"
+        ) from None
