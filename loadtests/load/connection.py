@@ -133,7 +133,10 @@ class Connection:
         return False
 
     def established(self) -> bool:
-        """Whether the system says so; an exchange in progress does not notice the question."""
+        """Whether the system says so; an exchange in progress does not notice the question.
+
+        Only Linux can be asked.
+        """
         if self._socket is None:
             return False
         return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED

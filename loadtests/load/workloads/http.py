@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter, defaultdict
 from time import perf_counter
 from typing import Any
@@ -113,7 +114,9 @@ class HttpLoad(Load):
         return [user for user in users if isinstance(user, self.user)]
 
     def connections(self) -> int | None:
-        """How many users of the class `user` have an established connection now."""
+        """How many users of the class `user` have an established connection, where one can ask."""
+        if sys.platform != "linux":
+            return None
         return sum(user.connection.established() for user in self.users())
 
     def figures(self, user: type[RawHttpUser]) -> dict[str, Any]:
