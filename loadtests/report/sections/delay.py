@@ -8,7 +8,7 @@ from loadtests.report.canvas import Chart
 from loadtests.report.cells import LOWER_BOUND, Column, Table, by_summary, figure, place, spread
 from loadtests.report.parts import Part, valid_median
 from loadtests.report.ranking import Ranking
-from loadtests.report.sections.section import Section
+from loadtests.report.sections.section import USERS_AND_DELAY, Section
 from loadtests.report.series import Measure, Series
 from loadtests.report.tables import MIB
 
@@ -168,11 +168,5 @@ SECTION = Section(
     finding,
     tables,
     charts,
-    terms=(
-        (
-            "users",
-            "Each sends a request, waits for the answer, and sends the next (a closed workload).",
-        ),
-        ("delay", "How long the backend takes to answer."),
-    ),
+    terms=USERS_AND_DELAY,
 )

@@ -9,7 +9,7 @@ from loadtests.report import canvas, facts, heat
 from loadtests.report.canvas import Chart
 from loadtests.report.cells import Cell, Column, Table, by_service, of_summary, table, text
 from loadtests.report.parts import Part
-from loadtests.report.sections.section import Section
+from loadtests.report.sections.section import USERS_AND_DELAY, Section
 
 # Who delivers so much of the limit is fast enough, and then the CPU decides.
 ENOUGH = 0.9
@@ -223,11 +223,7 @@ SECTION = Section(
     tables,
     charts,
     terms=(
-        (
-            "users",
-            "Each sends a request, waits for the answer, and sends the next (a closed workload).",
-        ),
-        ("delay", "How long the backend takes to answer."),
+        *USERS_AND_DELAY,
         (
             "cheapest",
             f"The least CPU per request of those that deliver {100 * ENOUGH:g} % of users ÷ delay; "

@@ -27,36 +27,36 @@ from loadtests.report.series import Measure, Series
 # What may be added to the delay, and the share of the rate that must be answered.
 ADDED_MS = 100
 ANSWERED = 0.95
-BOTH_TIMES = ("from the instant it was due", "from the instant it was sent")
+
+
+def _times(percentile: str, caption: str) -> Measure:
+    """A percentile from the instant a request was due, and beside it from the one it was sent."""
+    return Measure(
+        percentile,
+        f"{percentile}_ms",
+        f"Response time {percentile}",
+        f"response time {percentile}, ms",
+        caption,
+        log=True,
+        panels=True,
+        limit=lambda rate, delay_s: delay_s * 1000,
+        also=f"sent_{percentile}_ms",
+        lines=("from the instant it was due", "from the instant it was sent"),
+        unit=" ms",
+    )
+
+
 MEASURES = (
-    Measure(
+    _times(
         "p99",
-        "p99_ms",
-        "Response time p99",
-        "response time p99, ms",
         "Requests arrive at a rate that does not ask whether the last ones were answered. Solid "
         "from the instant a request was due, dotted from the one it was sent: between them lies "
         "what the generator itself was late. The dashed line is the delay of the backend.",
-        log=True,
-        panels=True,
-        limit=lambda rate, delay_s: delay_s * 1000,
-        also="sent_p99_ms",
-        lines=BOTH_TIMES,
-        unit=" ms",
     ),
-    Measure(
+    _times(
         "p50",
-        "p50_ms",
-        "Response time p50",
-        "response time p50, ms",
         "The same of the median: half of the requests took no longer. Where it leaves the dashed "
         "line requests are in line, and the line grows for as long as the rate lasts.",
-        log=True,
-        panels=True,
-        limit=lambda rate, delay_s: delay_s * 1000,
-        also="sent_p50_ms",
-        lines=BOTH_TIMES,
-        unit=" ms",
     ),
     Measure(
         "cpu",

@@ -9,6 +9,15 @@ from loadtests.report.canvas import Chart
 from loadtests.report.cells import Table
 from loadtests.report.parts import Derived, Part
 
+# Words of every closed workload.
+USERS_AND_DELAY = (
+    (
+        "users",
+        "Each sends a request, waits for the answer, and sends the next (a closed workload).",
+    ),
+    ("delay", "How long the backend takes to answer."),
+)
+
 
 @dataclass(frozen=True)
 class Section:
