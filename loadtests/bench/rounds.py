@@ -48,16 +48,14 @@ def run(name: str, parts: list[Part], results: Path) -> int:
     if not interrupted:
         result.finished_at = folders.now()
     laps.lap("stopping_s")
-    result.spent = laps.spent()
-    record.save(result, folder / "run.json")
+    record.save(result, folder / "run.json", check=False)
     from loadtests.report import build  # only now: what draws the charts takes seconds to load
 
-    build.write(folder, results)
-    # Again, with the time that it took.
+    told = build.tell(result)
     laps.lap("reporting_s")
     result.spent = laps.spent()
     record.save(result, folder / "run.json")
-    build.write(folder, results)
+    build.write(folder, result, told, among=results)
     print(f"report: {folder / 'report.html'}")
     if interrupted:
         print(f"interrupted: {len(result.points)} of {progress.total} points are in the report")

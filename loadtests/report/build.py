@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.ladder import report as ladder
-from loadtests.record import load, write_atomically
+from loadtests.record import Run, write_atomically
 from loadtests.report import figures, form, pages, results, sections
 from loadtests.report.canvas import Chart
 from loadtests.report.cells import Table
@@ -49,14 +49,20 @@ class Rebuilt:
     unmeasured: list[str]
 
 
-def write(folder: Path, among: Path | None = None) -> None:
-    """Write `report.md`, `report.html` and the charts beside the `run.json` in `folder`.
+def tell(run: Run) -> list[Told]:
+    """Its parts, with their charts drawn: nearly all of the time that a report takes."""
+    return [_told(part) for part in split(run)]
 
-    InvalidRun if that file cannot be read. An interrupted run is reported as far as it went.
-    Where it is the newest standard run `among` the results, it gets the form for advice.
+
+def write(folder: Path, run: Run, told: list[Told], among: Path) -> None:
+    """Write `report.md`, `report.html` and the charts of `run` beside its `run.json` in `folder`.
+
+    An interrupted run is reported as far as it went. Where it is the newest standard run
+    `among` the results, it gets the form for advice.
     """
-    advice = form.of(results.read(among)) if among else None
-    _write(Entry(folder, load(folder / "run.json")), advice)
+    # For the form all results are read: only for who may get it.
+    loaded = any(one.part.kind == "delay" for one in told)
+    _write(Entry(folder, run), told, form.of(results.read(among)) if loaded else None)
 
 
 def rebuild(folder: Path, readme: Path | None, documents: list[Path] | None = None) -> Rebuilt:
@@ -68,7 +74,9 @@ def rebuild(folder: Path, readme: Path | None, documents: list[Path] | None = No
     found = results.read(folder)
     wrong = list(found.wrong)
     advice = form.of(found)
-    told = {entry.folder: _write(entry, advice) for entry in found.entries}
+    told = {entry.folder: tell(entry.run) for entry in found.entries}
+    for entry in found.entries:
+        _write(entry, told[entry.folder], advice)
     for climbed in found.climbed:
         ladder.write(climbed.folder)
     listed: list[Entry | Climbed] = [*found.entries, *found.climbed]
@@ -97,8 +105,7 @@ def _told(part: Part) -> Told:
     )
 
 
-def _write(entry: Entry, advice: form.Form | None) -> list[Told]:
-    told = [_told(part) for part in split(entry.run)]
+def _write(entry: Entry, told: list[Told], advice: form.Form | None) -> None:
     for chart in (chart for one in told for chart in one.charts):
         write_atomically(entry.folder / f"{chart.name}.svg", chart.svg)
     own = advice if advice and advice.folder == entry.folder.name else None
@@ -106,7 +113,6 @@ def _write(entry: Entry, advice: form.Form | None) -> list[Told]:
     markdown = pages.markdown("report.md.j2", run=entry.run, told=told)
     write_atomically(entry.folder / "report.html", html)
     write_atomically(entry.folder / "report.md", markdown)
-    return told
 
 
 def _comparable(headline: tuple[Entry, Told], newest: dict[str, tuple[Entry, Told]]) -> bool:

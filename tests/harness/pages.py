@@ -64,7 +64,7 @@ def build(run: Run, folder: Path) -> Path:
     """Save a run in `folder` and write its report."""
     folder.mkdir(parents=True, exist_ok=True)
     record.save(run, folder / "run.json")
-    reports.write(folder)
+    reports.write(folder, run, reports.tell(run), among=folder.parent)
     return folder
 
 

@@ -210,7 +210,7 @@ def test_comments_in_code_are_left_alone(tmp_path: Path) -> None:
 def test_a_table_and_a_chart_of_the_newest_run(tmp_path: Path) -> None:
     climbed(tmp_path / "results" / "ladder")
     found = kept(tmp_path, run_kinds.run())
-    build.write(tmp_path / "results" / "0")
+    build.rebuild(tmp_path / "results", None)
     text, _ = filled(
         tmp_path,
         "a\n\n<!-- table: chat --><!-- /table -->\n\nb\n\n<!-- chart: chat delivery -->\n"
