@@ -10,6 +10,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ROOT / "services"
 BACKEND = "backend"
+# The model of a service that holds one request in each of its processes.
+PROCESSES = "processes"
 
 REQUIRED_FILES = (
     "app.py",

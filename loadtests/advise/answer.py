@@ -78,9 +78,11 @@ def _need(question: Question, service: Service, worst: bool) -> Need:
     processes = max(cores or 0, waiting) if service.one_at_a_time else cores
     memory: float | None = None
     if service.at_rest_bytes and processes:
-        memory = of(service.at_rest_bytes) * processes
+        first, request = of(service.at_rest_bytes), service.request_bytes
         if not service.one_at_a_time:
-            memory = memory + of(service.request_bytes) * waiting if service.request_bytes else None
+            memory = first * processes + of(request) * waiting if request else None
+        else:  # all but the first share pages with it, as far as was measured
+            memory = first + (of(request) if request else first) * (processes - 1)
     return Need(cores, processes, memory)
 
 

@@ -43,7 +43,7 @@ class Service:
     """What is known of a service; None or empty where nothing was measured, or nothing valid.
 
     `workers` are the processes it had. Each waits for one request at a time where
-    `one_at_a_time`, and no figure depends on how many wait. `at_rest_bytes` are of one
+    `one_at_a_time`, and a request is a process. `at_rest_bytes` are of a service of one
     process. `held` is the most that it had in flight at once; with more it was `invalid`.
     """
 
@@ -122,6 +122,12 @@ def _service(name: str, parts: dict[str, Part]) -> Service:
     def rows(source: str) -> list[Summary]:
         return [row for row in _rows(parts.get(source)) if row.service == name]
 
+    def at_rest(points: list[Point]) -> float | None:
+        by_held = {point.users: point.pss_bytes or point.rss_bytes for point in points}
+        resting = by_held.get(0)
+        # Who was started with a process for each request was never without one.
+        return resting / workers if resting else by_held.get(1)
+
     loads = rows("held") + ([] if one_at_a_time else rows("standard"))
     most = max((row.users for row in loads if row.valid), default=0)
     cpu = [
@@ -132,7 +138,7 @@ def _service(name: str, parts: dict[str, Part]) -> Service:
     capacities = [row.capacity_rps for row in rows("capacity") if row.valid]
     capacity = next((one for one in capacities if one and one.min > 0), None)
     waiting = held.memory(parts["held"], name) if "held" in parts else None
-    resting = derived(parts["held"], name, _at_rest) if "held" in parts else None
+    resting = derived(parts["held"], name, at_rest) if "held" in parts else None
     rest = _worst(resting.spread, max) if resting and resting.valid else None
     return Service(
         name=name,
@@ -142,7 +148,7 @@ def _service(name: str, parts: dict[str, Part]) -> Service:
         cpu=sorted(cpu, key=lambda one: one.rps),
         # Where each process waits for one, what it sustains depends on the delay.
         capacity_rps=_worst(capacity, min) if capacity and not one_at_a_time else None,
-        at_rest_bytes=rest and Figure(rest.median / workers, rest.worst / workers),
+        at_rest_bytes=rest,
         request_bytes=_worst(waiting.spread, max) if waiting and waiting.valid else None,
         held=most,
         invalid=any(row.users > most for row in loads if not row.valid),
@@ -151,10 +157,6 @@ def _service(name: str, parts: dict[str, Part]) -> Service:
 
 def _rows(part: Part | None) -> list[Summary]:
     return part.run.summary if part else []
-
-
-def _at_rest(points: list[Point]) -> float | None:
-    return next((p.pss_bytes or p.rss_bytes for p in points if p.users == 0), None)
 
 
 def _worst(spread: Spread, worst: Callable[[Iterable[float]], float]) -> Figure:

@@ -1,7 +1,7 @@
 """The kinds of workload: what is measured at each step of one, and what arithmetic says of it.
 
 This is the side of the bench. The other, the users and connections that make
-the load, is the module of the kind's name in `loadtests/workloads`; it needs
+the load, is the module of the kind's name in `loadtests/load/workloads`; it needs
 Locust, which would patch the bench's process.
 """
 
@@ -22,7 +22,8 @@ class Step:
     `rate_rps` is of the requests that are measured, of all users together, or of
     messages, `deliveries_rps` of their deliveries; `heavy_rate_rps` is of the
     requests that disturb the others; `delay_s` is given where it is not the
-    profile's: a service is started anew for each.
+    profile's, `workers` where the service needs so many processes: it is started
+    anew for each.
     """
 
     scenario: str
@@ -32,15 +33,16 @@ class Step:
     deliveries_rps: float | None = None
     heavy_rate_rps: float = 0.0
     delay_s: float | None = None
+    workers: int | None = None
 
 
 @dataclass(frozen=True)
 class Kind:
     """What the profiles of a kind have in common.
 
-    `settings` are the keys of profiles.toml it takes, all of them needed; so is
-    `delay_s` where there are `calls`, the backend calls of one measured request,
-    unless the settings are of several `delays`.
+    `settings` are the keys of profiles.toml it takes, all of them needed but for
+    those that are `optional`; so is `delay_s` where there are `calls`, the backend
+    calls of one measured request, unless the settings are of several `delays`.
     `waits` are the delays on its critical path: 0 where no ceiling follows from
     them. `tolerated` is the share of requests that may fail. `at_rest` says that
     what the service holds is read before anything is sent, `switches` that the
@@ -58,6 +60,7 @@ class Kind:
     calls: int
     waits: int
     steps: Callable[[Profile], Iterable[Step]]
+    optional: tuple[str, ...] = ()
     tolerated: float = 0.001
     at_rest: bool = False
     switches: bool = False
@@ -126,9 +129,14 @@ def stall_steps(profile: Profile) -> Iterable[Step]:
 
 
 def held_steps(profile: Profile) -> Iterable[Step]:
-    """So many requests wait at once and none is completed; 0 is the service at rest."""
+    """So many requests wait at once and none is completed; 0 is the service at rest.
+
+    Where processes wait, there are as many of them.
+    """
     for held in profile.held:
         yield Step(f"held-{held}", held)
+    for held in profile.processes:
+        yield Step(f"held-{held}-processes", held, workers=held)
 
 
 def map_steps(profile: Profile) -> Iterable[Step]:
@@ -170,7 +178,9 @@ KINDS = {
     "file": Kind("/file", ("users", "size"), 0, 0, file_steps, steady=True),
     "stall": Kind("/", ("users", "rate_rps", "stall_s"), 1, 0, stall_steps, arriving=True),
     "map": Kind("/", ("delays", "users"), 1, 1, map_steps, steady=True),
-    "held": Kind("/", ("held",), 1, 0, held_steps, at_rest=True, timed=False),
+    "held": Kind(
+        "/", ("held",), 1, 0, held_steps, optional=("processes",), at_rest=True, timed=False
+    ),
     "open": Kind("/", ("rates",), 1, 0, open_steps, switches=True, steady=True, arriving=True),
     "capacity": Kind("/", ("limit_ms",), 1, 0, capacity_steps, arriving=True, search_s=60.0),
 }

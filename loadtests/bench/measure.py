@@ -38,7 +38,7 @@ def measure(
     service: Service, round_number: int, part: Part, result: Run, laps: Laps
 ) -> Iterator[Point]:
     """One service's turn: a point for each step of the profile, failed ones included."""
-    for steps in part.profile.starts():
+    for steps in part.profile.starts(service.model):
         yield from _measure(steps, service, round_number, part, result, laps)
 
 
@@ -62,9 +62,9 @@ def _measure(
         )
 
     try:
-        with part.runtime.service(service) as running:
+        with part.runtime.service(service, workers=left[0].workers) as running:
             laps.lap("starting_s")
-            looks = windows(running, profile, list(left), part.runtime, service.name, laps)
+            looks = windows(running, profile, list(left), part.runtime, service, laps)
             for info, window, used in looks:
                 about = result.services[service.label]
                 about["info"] = about["info"] or info
@@ -115,7 +115,7 @@ def windows(
     profile: Profile,
     steps: list[Step],
     runtime: Runtime,
-    name: str,
+    service: Service,
     laps: Laps,
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     """What `/info` said; the generator's windows, and what the service used in each.
@@ -132,7 +132,7 @@ def windows(
         "steps": [asdict(step) for step in steps],
     }
     connections = sum(step.idle_connections for step in steps)
-    limit_s = GENERATOR_SLACK_S + profile.turn_s() + CONNECTION_S * connections
+    limit_s = GENERATOR_SLACK_S + profile.turn_s(service.model) + CONNECTION_S * connections
     with generating(runtime, json.dumps(plan), limit_s) as generator:
         assert generator.stdout is not None
         assert generator.stderr is not None
@@ -144,10 +144,10 @@ def windows(
             match event["event"]:
                 case "ready":
                     info = event["info"]
-                    if info["service"] != name:
-                        raise ServiceFailed(f"{name}: /info is that of {info['service']!r}")
+                    if info["service"] != service.name:
+                        raise ServiceFailed(f"{service.name}: /info is that of {info['service']!r}")
                 case "broken":
-                    raise ServiceFailed(f"{name}: {event['reason']}", running.log_tail())
+                    raise ServiceFailed(f"{service.name}: {event['reason']}", running.log_tail())
                 case "failed":
                     running.usage()  # it may be gone, and that is why
                     yield info, event, {}

@@ -27,7 +27,8 @@ class Part:
 
     def points(self) -> int:
         """How many points it will have."""
-        return self.profile.rounds * len(self.services) * len(self.profile.steps())
+        each_round = sum(len(self.profile.steps(service.model)) for service in self.services)
+        return self.profile.rounds * each_round
 
     def description(self) -> dict[str, Any]:
         """Its settings, for the record of a run."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.bench.kinds import KINDS, Kind, Step
-from loadtests.catalog import ROOT
+from loadtests.catalog import PROCESSES, ROOT
 
 PROFILES = ROOT / "loadtests" / "profiles.toml"
 GENERATOR_START_S = 1.5  # Python and Locust, before anything is sent
@@ -27,6 +27,7 @@ class Profile:
     `kind` says what else it has: those settings in KINDS, and no other ones.
     `services` are those that are measured where nobody names any, all where it
     is empty; the one named `again` takes two turns a round, under two names;
+    `processes` are held in the place of `held` by those that wait in processes;
     `concurrency` and `backend_timeout_s` are what they are started with where
     nobody says.
     """
@@ -48,6 +49,7 @@ class Profile:
     rates: tuple[float, ...] = ()
     delays: tuple[float, ...] = ()
     held: tuple[int, ...] = ()
+    processes: tuple[int, ...] = ()
     stall_s: float = 0.0
     limit_ms: float = 0.0
     services: tuple[str, ...] = ()
@@ -68,7 +70,8 @@ class Profile:
         settings = (*kind.settings, *(["delay_s"] if one_delay else []))
         given = {name: getattr(self, name) for name in _SETTINGS}
         missing = [name for name in settings if not given[name]]
-        strange = [name for name, value in given.items() if value and name not in settings]
+        known = {*settings, *kind.optional}
+        strange = [name for name, value in given.items() if value and name not in known]
         periods_s = [delay_s * kind.waits for delay_s in self.delays or (self.delay_s,)]
         cut = [s for s in periods_s if s > 0 and not _is_multiple(self.window_s, s)]
         return [
@@ -95,6 +98,7 @@ class Profile:
             (not _rises(self.users, 1), "users must rise from 1 or more"),
             (not _rises(self.connections, 0), "connections must rise from 0 or more"),
             (not _rises(self.held, 0), "held must rise from 0 or more"),
+            (not _rises(self.processes, 1), "processes must rise from 1 or more"),
             (not _rises(self.rates, 1), "rates must rise from 1 or more"),
             (not _rises(self.delays, 0.001), "delays must rise from 0.001 or more"),
             (1 in self.connections and self.kind == "chat", "nobody hears the only connection"),
@@ -106,13 +110,16 @@ class Profile:
         """What it has in common with others of its kind."""
         return KINDS[self.kind]
 
-    def steps(self) -> list[Step]:
-        """What is measured of each service in each round, in this order."""
-        return list(self.of_kind.steps(self))
+    def steps(self, model: str = "") -> list[Step]:
+        """What is measured in each round, in this order, of a service with this model."""
+        steps = list(self.of_kind.steps(self))
+        in_processes = bool(self.processes) and model == PROCESSES
+        return [step for step in steps if (step.workers is not None) == in_processes]
 
-    def starts(self) -> list[list[Step]]:
-        """The steps by the starts of the service: one for all that have the same delay."""
-        return [list(steps) for _, steps in groupby(self.steps(), lambda step: step.delay_s)]
+    def starts(self, model: str = "") -> list[list[Step]]:
+        """Its steps by the starts of the service: one for all that are alike in what needs one."""
+        steps = groupby(self.steps(model), lambda step: (step.delay_s, step.workers))
+        return [list(alike) for _, alike in steps]
 
     def settings(self) -> dict[str, Any]:
         """Its settings for the record of a run, without those it does not have."""
@@ -120,23 +127,23 @@ class Profile:
         del given["name"]
         return {**given, "warmup_s": self.warmup_s}
 
-    def turn_s(self) -> float:
+    def turn_s(self, model: str = "") -> float:
         """How long the generator needs at least for one service in one round."""
-        steps = self.steps()
+        steps, starts = self.steps(model), len(self.starts(model))
         windows_s = len(steps) * (self.warmup_s + self.window_s)
         # Users begin spread over a delay; what is held ends together.
         begin_s = [self.delay_s if step.delay_s is None else step.delay_s for step in steps]
-        wait_s = self.delay_s if self.held else sum(begin_s)
+        wait_s = self.delay_s * starts if self.held else sum(begin_s)
         most = [max(given, default=0) for given in (self.users, self.connections, self.held)]
         each_start_s = GENERATOR_START_S + sum(most) * 0.001
         searches_s = len(steps) * self.of_kind.search_s
-        return windows_s + wait_s + len(self.starts()) * each_start_s + searches_s
+        return windows_s + wait_s + starts * each_start_s + searches_s
 
 
 _NUMBERS = (
     *("cycles", "size", "rate_rps", "heavy_rate_rps", "deliveries_rps", "stall_s", "limit_ms"),
 )
-_LISTS = ("users", "connections", "rates", "delays", "held")
+_LISTS = ("users", "connections", "rates", "delays", "held", "processes")
 _SETTINGS = ("delay_s", *_LISTS, *_NUMBERS)
 
 

@@ -69,9 +69,12 @@ class Runtime(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def service(self, service: Service) -> AbstractContextManager[Running]:
+    def service(
+        self, service: Service, *, workers: int | None = None
+    ) -> AbstractContextManager[Running]:
         """Start it, wait until it is ready; stop it and see its port free again at the end.
 
+        `workers` is how many processes it has, whatever the settings say.
         ServiceFailed where it does not start, or its port stays taken.
         """
 

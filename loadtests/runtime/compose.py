@@ -83,9 +83,9 @@ class ComposeRuntime:
         self.engine.remove_project(self.project)
 
     @contextmanager
-    def service(self, service: Service) -> Iterator[ComposeService]:
+    def service(self, service: Service, *, workers: int | None = None) -> Iterator[ComposeService]:
         """Start the container of `service`, wait until it is ready; remove it at the end."""
-        self.up(service.name)
+        self.up(service.name, workers=workers)
         container = self.container(service.name)
         try:
             self.wait_ready(service.name)
@@ -118,9 +118,11 @@ class ComposeRuntime:
                 raise ServiceFailed("Locust's container could not be started", said)
         return _Generator(self.engine, found[0], plan)
 
-    def up(self, *names: str) -> None:
+    def up(self, *names: str, workers: int | None = None) -> None:
         """Start containers of compose.yaml; ServiceFailed with Compose's words."""
-        status, said = self._compose("up", "--detach", "--no-deps", "--no-build", *names)
+        up = ("up", "--detach", "--no-deps", "--no-build")
+        settings = {"WORKERS": str(workers)} if workers else {}
+        status, said = self._compose(*up, *names, settings=settings)
         if status:
             raise ServiceFailed(f"{', '.join(names)} could not be started", said[-LOG_TAIL_BYTES:])
 
@@ -148,8 +150,11 @@ class ComposeRuntime:
         project = ("--project-name", self.project, "--file", str(ROOT / "compose.yaml"))
         return ["compose", *project, *arguments]
 
-    def _compose(self, *arguments: str, timeout_s: float = 60) -> tuple[int, str]:
-        return docker(*self.command(*arguments), environment=self._environment, timeout_s=timeout_s)
+    def _compose(
+        self, *arguments: str, settings: dict[str, str] | None = None, timeout_s: float = 60
+    ) -> tuple[int, str]:
+        environment = {**self._environment, **(settings or {})}
+        return docker(*self.command(*arguments), environment=environment, timeout_s=timeout_s)
 
     def _build(self) -> None:
         print("building the images that have changed", flush=True)

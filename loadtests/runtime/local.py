@@ -70,7 +70,9 @@ class LocalRuntime:
             self.backend.stop(grace_s=1)
 
     @contextmanager
-    def service(self, service: Service, port: int | None = None) -> Iterator[LocalService]:
+    def service(
+        self, service: Service, port: int | None = None, *, workers: int | None = None
+    ) -> Iterator[LocalService]:
         """Start `service` on `port`, or on a free one, and wait until it is ready."""
         port = port or free_port()
         settings = {
@@ -78,6 +80,7 @@ class LocalRuntime:
             "PORT": str(port),
             "BACKEND_URL": self.backend_url,
             **self.settings,
+            **({"WORKERS": str(workers)} if workers else {}),
         }
         with ServiceProcess(service.name, settings, self.service_cpus) as process:
             process.wait_ready()

@@ -90,6 +90,16 @@ def test_memory_decides(memory: str, simplest: str) -> None:
     assert found.conclusion.startswith(f"The simplest that fits: {simplest} (")
 
 
+def test_a_process_shares_with_the_first_what_was_measured() -> None:
+    shares = replace(PROCESS, request_bytes=sure(2 * MIB))
+    question = parse("0.2", "50", "", "4")
+    processes = question.most_in_flight
+    (row,) = ask(question, shares).rows
+    assert row[4] == str(40 + 2 * (processes - 1))
+    (row,) = ask(question, PROCESS).rows
+    assert row[4] == f"{40 * processes:,}"
+
+
 def test_nothing_fits() -> None:
     found = ask(parse("0.2", "300", "1M", "1"))
     assert found.conclusion == "Nothing that was measured fits."

@@ -12,6 +12,7 @@ from pages import build, page, shows
 from test_figures import kept, one
 from test_sections import charts, spoiled, spread, table, texts
 
+from loadtests.catalog import PROCESSES
 from loadtests.load import histogram
 from loadtests.record import Run, Spread, summarise
 from loadtests.report import build as reports
@@ -151,6 +152,23 @@ def test_the_price_of_a_waiting_request_is_the_slope_from_a_hundred_up(tmp_path:
     assert rows["sanic"][1] == "a coroutine" and rows["flask-threads"][1] == "a thread"
     assert rows["flask-threads"][3] == "1.00" and rows["sanic"][3] == "0"
     assert {"a coroutine", "a thread"} <= set(texts(charts(run)["request-memory"].svg))
+
+
+def test_the_price_of_a_process_is_the_slope_over_their_number(tmp_path: Path) -> None:
+    run = run_costs.run("held", services=("sanic", "flask-ioloop"))
+    run.services["flask-ioloop"]["model"] = PROCESSES
+    processes = {1: 48, 50: 146, 100: 246}  # MiB: 2 each
+    for point in run.points:
+        if point.service == "flask-ioloop":
+            point.users = {0: 1, 100: 50}.get(point.users, 100)
+            point.scenario = f"held-{point.users}-processes"
+            point.pss_bytes = processes[point.users] * 2**20
+    run.summary = summarise(run.points)
+    rows = table(run, tmp_path, "What a waiting request costs")
+    assert rows["flask-ioloop"][1] == "a process"
+    assert rows["flask-ioloop"][2] == "2,050"  # of three digits
+    (header,) = [line for line in report(run, tmp_path).splitlines() if "KiB a request" in line]
+    assert "memory at 100, MiB" in header and "memory at 50, MiB" not in header
 
 
 def test_the_cheapest_is_one_that_delivers(tmp_path: Path) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import runs
 from conftest import Stage
 from test_generator import closed, events
 
 from loadtests.bench import measure
 from loadtests.bench.kinds import KINDS
 from loadtests.bench.laps import Laps
+from loadtests.bench.plan import Part
 from loadtests.bench.profiles import Profile
 from loadtests.bench.verdict import judge
+from loadtests.catalog import PROCESSES, Service
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
+from loadtests.runtime.process import fetch
 
 # Long enough for a slow machine to send a few requests and measure two short windows.
 HELD: dict[str, Any] = {
@@ -56,6 +62,28 @@ def test_who_cannot_hold_so_many_says_how_many(
     assert lines[-2]["problems"] == []
 
 
+def test_as_many_processes_as_requests(stage: Stage, runtime: LocalRuntime) -> None:
+    service = replace(stage("good")[0], model=PROCESSES)
+    of = Profile(**{**HELD, "delay_s": 1.5}, name="held", title="", rounds=2, processes=(1, 3))
+    part = Part(of, [service], {}, runtime)
+    result = runs.empty("held", services={"good": {"info": None}})
+    with runtime:
+        points = list(measure.measure(service, 1, part, result, Laps()))
+        workers = [running_with(runtime, service, number) for number in (1, 3)]
+    assert [point.invalid_because for point in points] == [[], []]
+    assert [(point.scenario, point.users, point.connections) for point in points] == [
+        ("held-1-processes", 1, 1), ("held-3-processes", 3, 3),
+    ]  # fmt: skip
+    assert workers == [1, 3]
+    assert part.points() == 2 * len(points)
+
+
+def running_with(runtime: LocalRuntime, service: Service, workers: int) -> int:
+    with runtime.service(service, workers=workers) as running:
+        said: int = json.loads(fetch(f"{running.url}/info")[1])["workers"]
+    return said
+
+
 def test_nobody_needs_to_be_answered_in_the_window() -> None:
     point = Point(
         profile="held", service="one", scenario="held-5", round=1, users=5, rate_rps=None,
@@ -69,11 +97,11 @@ def test_what_is_read_is_from_before_the_window(
     stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the end of the last one all have been answered."""
-    with runtime, runtime.service(stage("good")[0]) as running:
+    (service,) = stage("good")
+    with runtime, runtime.service(service) as running:
         of = Profile(name="held", title="", rounds=1, **HELD)
-        measured = [
-            used for _, _, used in measure.windows(running, of, of.steps(), runtime, "good", Laps())
-        ]
+        looks = measure.windows(running, of, of.steps(), runtime, service, Laps())
+        measured = [used for _, _, used in looks]
     descriptors = [used["descriptors"] for used in measured]
     assert descriptors[1] >= descriptors[0] + 2 * 5
     assert descriptors[2] == descriptors[1] + 2 * 7

@@ -37,9 +37,9 @@ def test_a_map(stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPa
     start = runtime.service
 
     @contextmanager
-    def counted(service: Service) -> Iterator[Any]:
+    def counted(service: Service, **settings: Any) -> Iterator[Any]:
         started.append(service.name)
-        with start(service) as running:
+        with start(service, **settings) as running:
             yield running
 
     monkeypatch.setattr(runtime, "service", counted)

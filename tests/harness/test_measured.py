@@ -11,6 +11,7 @@ import runs
 
 from loadtests import catalog
 from loadtests.advise.measured import Measured, Service, measured
+from loadtests.catalog import PROCESSES
 from loadtests.record import Run, summarise
 from loadtests.report.results import Entry, Results
 
@@ -115,6 +116,21 @@ def test_who_waits_for_one_request_at_a_time_needs_a_process_for_each() -> None:
     assert blocking.one_at_a_time and blocking.workers == 2
     assert blocking.at_rest_bytes
     assert blocking.at_rest_bytes.median == pytest.approx(20 * MIB, rel=0.1)
+
+
+def test_a_process_more_is_not_another_first_one() -> None:
+    standard = runs.made_up()
+    held = run_costs.run("held", services=("flask-ioloop",))
+    held.points = [point for point in held.points if point.users in (0, 100, 500)]
+    for point in held.points:
+        point.users = {0: 1, 100: 50, 500: 100}[point.users]
+        point.pss_bytes = (40 + 2 * (point.users - 1)) * MIB
+    held.services["flask-ioloop"]["model"] = PROCESSES
+    held.services["flask-ioloop"]["info"] |= {"workers": 1, "slots": 1}
+    held.summary = summarise(held.points)
+    service = of(known(standard, held), "flask-ioloop")
+    assert service.at_rest_bytes and service.at_rest_bytes.median == 40 * MIB
+    assert service.request_bytes and service.request_bytes.median == pytest.approx(2 * MIB)
 
 
 def test_only_services_that_are_there() -> None:

@@ -103,6 +103,21 @@ def test_the_steps_of_the_kinds(
     assert profile.steps() == steps
 
 
+def test_who_waits_in_processes_is_started_with_one_for_each_request(tmp_path: Path) -> None:
+    changes = {"kind": '"held"', "users": None, "held": "[0, 5]"}
+    (alike,) = profiles.select("one", written(tmp_path, **changes))
+    (apart,) = profiles.select("one", written(tmp_path, **changes, processes="[1, 3]"))
+    threads = [Step("held-0"), Step("held-5", 5)]
+    assert apart.starts("threads") == alike.starts("threads") == [threads]
+    assert alike.starts("processes") == [threads]
+    assert apart.starts("processes") == [
+        [Step("held-1-processes", 1, workers=1)],
+        [Step("held-3-processes", 3, workers=3)],
+    ]
+    another = profiles.GENERATOR_START_S + apart.delay_s
+    assert apart.turn_s("processes") == pytest.approx(apart.turn_s() + another, abs=0.05)
+
+
 def test_an_unknown_one_names_those_there_are() -> None:
     with pytest.raises(
         UnknownProfile, match="no profile 'fast'; there are: smoke, quick, standard, http-load"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import linear_regression
 
+from loadtests.catalog import PROCESSES
 from loadtests.record import Point
 from loadtests.report import canvas, facts, plots, ranking, rows
 from loadtests.report.canvas import Chart
@@ -54,15 +55,21 @@ def slope(*fields: str) -> Callable[[Part, str], Derived | None]:
     Of several fields the first that was measured.
     """
 
-    def of(points: list[Point]) -> float | None:
-        settled = [point for point in points if point.users >= SETTLED]
+    def of(points: list[Point], settled_at: int) -> float | None:
+        settled = [point for point in points if point.users >= settled_at]
         for field in fields:
             known = {p.users: value for p in settled if (value := getattr(p, field)) is not None}
             if len(known) > 1:
                 return linear_regression(list(known), list(known.values())).slope
         return None
 
-    return lambda part, service: derived(part, service, of)
+    def found(part: Part, service: str) -> Derived | None:
+        # Processes are not settled by requests: each number of them is a service started anew.
+        model = part.run.services.get(service, {}).get("model")
+        settled_at = 1 if model == PROCESSES else SETTLED
+        return derived(part, service, lambda points: of(points, settled_at))
+
+    return found
 
 
 memory = slope("pss_bytes", "rss_bytes")
@@ -100,7 +107,7 @@ def tables(part: Part) -> list[Table]:
     found = part.by_users()
     if not found:
         return []
-    levels = sorted({held for _, held in found})
+    levels = sorted({held for _, held in found} & set(part.settings["held"]))
 
     def at(held: int, field: str, scale: float = 1) -> Callable[[str], Cell]:
         return lambda name: of_summary(found.get((name, held)), field, scale=scale)

@@ -73,9 +73,11 @@
     else if (cpu) cores = up((question.rate_rps * of(cpu)) / (1000 * HEADROOM));
     const processes = service.one_at_a_time ? Math.max(cores || 0, question.most) : cores;
     if (service.at_rest_bytes && processes) {
-      memory = of(service.at_rest_bytes) * processes;
+      const first = of(service.at_rest_bytes), request = service.request_bytes;
       if (!service.one_at_a_time) {
-        memory = service.request_bytes ? memory + of(service.request_bytes) * question.most : null;
+        memory = request ? first * processes + of(request) * question.most : null;
+      } else {
+        memory = first + (request ? of(request) : first) * (processes - 1);
       }
     }
     return { cores, processes, memory };
