@@ -27,8 +27,11 @@ class Part:
 
     def points(self) -> int:
         """How many points it will have."""
-        each_round = sum(len(self.profile.steps(service.model)) for service in self.services)
-        return self.profile.rounds * each_round
+        return sum(self.points_of(service) for service in self.services)
+
+    def points_of(self, service: Service) -> int:
+        """How many of them are the service's."""
+        return self.profile.rounds * len(self.profile.steps(service.model))
 
     def description(self) -> dict[str, Any]:
         """Its settings, for the record of a run."""

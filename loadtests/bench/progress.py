@@ -9,8 +9,9 @@ from loadtests.record import Point
 SERVICE_START_S = 4.5  # to start, to get ready, and to stop, about
 
 
-def _turn_s(profile: Profile) -> float:
-    return profile.turn_s() + len(profile.starts()) * SERVICE_START_S
+def _point_s(profile: Profile, model: str) -> float:
+    turn_s = profile.turn_s(model) + len(profile.starts(model)) * SERVICE_START_S
+    return turn_s / len(profile.steps(model))
 
 
 class Progress:
@@ -19,16 +20,20 @@ class Progress:
     def __init__(self, parts: list[Part]) -> None:
         self.total = sum(part.points() for part in parts)
         self.done = 0
-        self._expected_s = {
-            part.profile.name: _turn_s(part.profile) / len(part.profile.steps()) for part in parts
-        }
-        self._left_s = sum(part.points() * self._expected_s[part.profile.name] for part in parts)
+        self._expected_s: dict[tuple[str, str], float] = {}
+        self._left_s = 0.0
+        for part in parts:
+            for service in part.services:
+                expected_s = _point_s(part.profile, service.model)
+                self._expected_s[part.profile.name, service.label] = expected_s
+                self._left_s += part.points_of(service) * expected_s
 
     def show(self, point: Point) -> None:
         """Print one finished point."""
         self.done += 1
-        self._left_s -= self._expected_s[point.profile]
-        outcome = "at rest" if point.valid else "failed"
+        self._left_s -= self._expected_s[point.profile, point.service]
+        waiting = f"{point.unfinished} waiting" if point.unfinished else "at rest"
+        outcome = waiting if point.valid else "failed"
         if point.requests:
             share = "" if point.efficiency is None else f"{point.efficiency:.1%} of the limit"
             outcome = f"{point.rps:8.1f}/s {share:19}"
