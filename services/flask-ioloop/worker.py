@@ -1,6 +1,8 @@
 """gunicorn's sync worker, except for how it closes connections and how it ends."""
 
+import os
 import select
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +13,10 @@ from gunicorn.workers.sync import SyncWorker
 
 class Worker(SyncWorker):
     taken = ()
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        hold_sigterm(signal.SIG_UNBLOCK)
 
     def handle_request(
         self, listener: socket.socket, req: Request, client: socket.socket, addr: tuple
@@ -32,6 +38,18 @@ class Worker(SyncWorker):
             client.setblocking(True)
             if can_be_read(client, 0.1):
                 self.handle(listener, client, address)
+
+
+def hold_sigterm(how: int) -> None:
+    signal.pthread_sigmask(how, {signal.SIGTERM})
+
+
+# A process that has just been forked has the handler of the one it comes from, which would
+# swallow a SIGTERM: nobody would ever tell it again. So it waits until the worker has its own.
+os.register_at_fork(
+    before=lambda: hold_sigterm(signal.SIG_BLOCK),
+    after_in_parent=lambda: hold_sigterm(signal.SIG_UNBLOCK),
+)
 
 
 def waiting(listener: socket.socket) -> Iterator[tuple]:
