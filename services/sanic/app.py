@@ -29,6 +29,7 @@ from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 from sanic.server.websockets.impl import WebsocketImplProtocol
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import State
+from yarl import URL
 
 import contract
 
@@ -81,7 +82,6 @@ class Backend:
 
     def open(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            SETTINGS.backend_url,
             connector=connector,
             # Silence of the backend counts, waiting in line does not.
             timeout=aiohttp.ClientTimeout(
@@ -107,8 +107,8 @@ class Backend:
 
     async def exchange(self, session: aiohttp.ClientSession, delay: str, request_id: str) -> bytes:
         headers = {"X-Request-ID": request_id} if request_id else None
-        path = f"/delay/{delay}"
-        async with session.get(path, headers=headers, allow_redirects=False) as response:
+        url = URL(f"{SETTINGS.backend_url}/delay/{delay}", encoded=True)
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 raise contract.BackendBroken(SETTINGS.backend_url)
             return await response.read()

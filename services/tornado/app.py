@@ -30,6 +30,7 @@ from tornado.netutil import bind_sockets
 from tornado.tcpclient import TCPClient
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from yarl import URL
 
 import contract
 
@@ -82,7 +83,6 @@ class Backend:
 
     def open(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            SETTINGS.backend_url,
             connector=connector,
             # Silence of the backend counts, waiting in line does not.
             timeout=aiohttp.ClientTimeout(
@@ -108,8 +108,8 @@ class Backend:
 
     async def exchange(self, session: aiohttp.ClientSession, delay: str, request_id: str) -> bytes:
         headers = {"X-Request-ID": request_id} if request_id else None
-        path = f"/delay/{delay}"
-        async with session.get(path, headers=headers, allow_redirects=False) as response:
+        url = URL(f"{SETTINGS.backend_url}/delay/{delay}", encoded=True)
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 raise contract.BackendBroken(SETTINGS.backend_url)
             return await response.read()
