@@ -155,9 +155,9 @@ def test_counters(backend: Backend) -> None:
         client.send(get("/delay/0.05"))
         stats = backend.until(lambda stats: stats["in_flight"] == 1)
         assert (stats["calls"], stats["answered"], stats["peak_in_flight"]) == (4, 3, 1)
-        assert 0.1 / 3 <= stats["served_s_mean"] < 0.1
-        assert 0 < stats["late_ms_mean"] <= stats["late_ms_max"] < 100
-        assert 0 < stats["late_ms_p50"] <= stats["late_ms_p99"] < 100
+        assert 0.1 / 3 <= stats["served_s_mean"] < 0.5
+        assert 0 < stats["late_ms_mean"] <= stats["late_ms_max"] < 1000
+        assert 0 < stats["late_ms_p50"] <= stats["late_ms_p99"] < 1000
         assert backend.ask(get("/reset", method="POST")).status == 200
         stats = backend.stats()
         assert (stats["calls"], stats["in_flight"], stats["peak_in_flight"]) == (0, 1, 1)

@@ -34,10 +34,10 @@ def test_what_falls_due_meanwhile_is_answered_at_the_end(backend: Backend, delay
 
 def test_a_delay_that_ends_later_is_not_longer(backend: Backend) -> None:
     with backend.client() as client:
-        assert backend.ask(get("/stall/0.1", method="POST")).status == 200
-        client.send(get("/delay/0.5"))
+        assert backend.ask(get("/stall/0.9", method="POST")).status == 200
+        client.send(get("/delay/1.2"))
         client.answer()
-    assert backend.stats()["late_ms_max"] < 350
+    assert backend.stats()["late_ms_max"] < 700  # 900 if it began after the stall
 
 
 def test_a_pipeline_keeps_its_order(backend: Backend) -> None:

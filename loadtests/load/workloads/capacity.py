@@ -145,13 +145,13 @@ class Load(arrivals.Load):
             f"{figures['failures']} of {requests} requests failed": figures["failures"],
             f"{ArrivalUser.in_flight} requests were in flight": self.hopeless(rate_rps),
             f"only {requests} of {due:.0f} requests were answered": requests < KEPT_UP * due - 1,
-            f"p99 {p99_ms} ms is above {limit_ms:g} ms": p99_ms and p99_ms > limit_ms,
+            f"p99 {p99_ms or 0:.4g} ms is above {limit_ms:g} ms": p99_ms and p99_ms > limit_ms,
         }
         wrong = [*figures["problems"], *(reason for reason in reasons if reasons[reason])]
         lag_ms, sent_ms = figures["lag_p99_ms"] or 0.0, figures["sent_p99_ms"] or 0.0
         fast = wrong and wrong[0].startswith("p99") and sent_ms <= limit_ms
         if figures["problems"] or fast or (wrong and lag_ms > self.profile["limit_ms"] / 2):
-            return f"{GENERATOR}start lag p99 {lag_ms} ms; {wrong[0]}"
+            return f"{GENERATOR}start lag p99 {lag_ms:.3g} ms; {wrong[0]}"
         return wrong[0] if wrong else ""
 
 
