@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import floor, log10
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -82,7 +83,7 @@ def _shown(bar: Bar) -> str:
     return f"{facts.number(bar.spread.median)}{bar.note}{state}"
 
 
-def bars(bars: list[Bar], axis: str, limit: float | None = None) -> Figure:
+def bars(bars: list[Bar], axis: str, limit: float | None = None, log: bool = False) -> Figure:
     """A bar for each service with its value beside it."""
     groups = list(dict.fromkeys(bar.group for bar in bars if bar.group))
     height = 0.7 + 0.28 * len(bars) + (0.25 if groups else 0)
@@ -97,7 +98,12 @@ def bars(bars: list[Bar], axis: str, limit: float | None = None) -> Figure:
         canvas.dashed(axes, limit, upright=True)
     _names(axes, [bar.name for bar in bars])
     axes.margins(x=0.2 if all(bar.mark is None for bar in bars) else 0.45)
-    axes.set_xlim(left=min([0.0, *(bar.spread.min for bar in bars if bar.spread)]))
+    ends = [bar.spread.min for bar in bars if bar.spread]
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(left=10 ** floor(log10(min(ends))))
+    else:
+        axes.set_xlim(left=min([0.0, *ends]))
     axes.xaxis.set_major_formatter(FuncFormatter(canvas.plain))
     axes.set_xlabel(axis)
     handles = [
@@ -112,7 +118,11 @@ def bars(bars: list[Bar], axis: str, limit: float | None = None) -> Figure:
 def _bar(axes: Axes, bar: Bar, place: int, colour: str) -> None:
     spread = bar.spread
     if spread is None:
-        axes.annotate(bar.state, (0, place), (4, 0), textcoords="offset points", va="center")
+        at_the_axis = axes.get_yaxis_transform()
+        axes.annotate(
+            bar.state, (0, place), (4, 0), xycoords=at_the_axis,
+            textcoords="offset points", va="center",
+        )  # fmt: skip
         return
     axes.barh(
         place, spread.median, height=0.62, edgecolor=colour,

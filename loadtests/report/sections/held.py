@@ -140,11 +140,15 @@ def _bars(part: Part) -> Chart:
     alt = "memory of a waiting request, KiB: " + rows.said_bars(bars)
     bars += [rows.Bar(name, None, rows.UNABLE) for name in part.cannot]
     name = f"{part.prefix}request-memory"
-    svg = canvas.svg(lambda: rows.bars(bars, "memory per waiting request, KiB"), name)
+    sizes = [bar.spread.min for bar in bars if bar.spread]
+    # A process beside a coroutine: on a linear axis the short bars could not be told apart.
+    log = bool(sizes) and max(sizes) > 100 * min(sizes) > 0
+    svg = canvas.svg(lambda: rows.bars(bars, "memory per waiting request, KiB", log=log), name)
     caption = (
         "The slope of the service's memory over the number of requests that wait in it, from "
-        f"{SETTLED} up, fitted to each round. It holds the client's connection, the call to the "
-        "backend, and whatever waits between them; not what the kernel keeps for sockets."
+        f"{SETTLED} up (of processes over their number), fitted to each round. It holds the "
+        "client's connection, the call to the backend, and whatever waits between them; not what "
+        "the kernel keeps for sockets."
     )
     return Chart(name, "Memory of a waiting request", caption, alt, svg)
 
