@@ -17,10 +17,11 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-import aiohttp
+import httptools
 import uvloop
 from sanic import Request, Sanic
 from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
@@ -29,7 +30,6 @@ from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 from sanic.server.websockets.impl import WebsocketImplProtocol
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import State
-from yarl import URL
 
 import contract
 
@@ -53,67 +53,118 @@ INFO = {
 }
 
 
-class Stale(Exception):
+class Stale(ConnectionError):
     """The backend closed the connection before anything came back."""
 
 
-class BackendResponse(aiohttp.ClientResponse):
-    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        # Else aiohttp asks again by itself, on a connection that may be as stale.
+class BackendConnection(asyncio.Protocol):
+    """A kept-alive connection: asyncio's transport, a parser in C, and a Future to await."""
+
+    def __init__(self, idle: dict["BackendConnection", None]) -> None:
+        self.idle = idle
+        self.answer: asyncio.Future[bytes] | None = None
+        self.has_begun = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self.parser = httptools.HttpResponseParser(self)
+
+    async def exchange(self, head: bytes) -> bytes:
+        """The body of the answer; raises Stale, another ConnectionError or TimeoutError."""
+        self.answer = asyncio.get_running_loop().create_future()
+        self.body = b""
+        self.answers = 0
+        self.has_begun = self.is_complete = self.is_kept = False
+        self.transport.write(head)
+        self.listen()
         try:
-            return await super().start(connection)
-        except aiohttp.ServerDisconnectedError as error:
-            if isinstance(error.message, str):  # else it is the beginning of an answer
-                raise Stale from None
-            raise contract.BackendBroken(SETTINGS.backend_url) from None
-        except aiohttp.ClientOSError:
-            raise Stale from None
+            body = await self.answer
+        except BaseException:  # nobody waits for the rest of it
+            self.transport.abort()
+            raise
+        finally:
+            self.patience.cancel()
+        if self.is_kept and not self.transport.is_closing():
+            self.idle[self] = None
+        else:
+            self.transport.abort()
+        return body
+
+    def listen(self) -> None:
+        """The silence of the backend begins, or begins anew."""
+        loop = asyncio.get_running_loop()
+        self.patience = loop.call_later(SETTINGS.backend_timeout_s, self.end, TimeoutError())
+
+    def end(self, error: Exception) -> None:
+        if self.answer and not self.answer.done():
+            self.answer.set_exception(error)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.answer or self.answer.done():  # nobody asked
+            self.transport.abort()
+            return
+        self.has_begun = True
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.end(ConnectionError())
+            return
+        if not self.is_complete:
+            self.patience.cancel()
+            self.listen()
+        elif self.answers > 1 or self.parser.get_status_code() != 200:
+            self.end(ConnectionError())
+        else:
+            self.answer.set_result(self.body)
+
+    def on_message_begin(self) -> None:
+        self.answers += 1
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+        self.is_kept = self.parser.should_keep_alive()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.idle.pop(self, None)
+        self.end(ConnectionError() if self.has_begun else Stale())
 
 
 class Backend:
     """The way to the backend: one pool of kept-alive connections a process."""
 
     def __init__(self) -> None:
-        # One connection for each request in flight; the rest wait in line here
-        # and not in a connector, whose limit (100 by default) is off.
+        self.host = SETTINGS.backend_url.removeprefix("http://")
+        # One connection for each request in flight; the rest wait in line here.
         self.slots = asyncio.Semaphore(SETTINGS.concurrency)
-        self.pooled = self.open(aiohttp.TCPConnector(limit=0, keepalive_timeout=60))
-        self.unpooled = self.open(aiohttp.TCPConnector(limit=0, force_close=True))
-
-    def open(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector,
-            # Silence of the backend counts, waiting in line does not.
-            timeout=aiohttp.ClientTimeout(
-                sock_connect=SETTINGS.backend_timeout_s, sock_read=SETTINGS.backend_timeout_s
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),  # the backend sets none: no search for any
-            auto_decompress=False,
-            response_class=BackendResponse,
-        )
+        self.idle: dict[BackendConnection, None] = {}  # the one used last at the end
 
     async def call(self, delay: str, request_id: str) -> bytes:
         """The body of the backend's answer; raises BackendBroken or BackendSlow."""
+        identity = f"X-Request-ID: {request_id}\r\n" if request_id else ""
+        head = f"GET /delay/{delay} HTTP/1.1\r\nHost: {self.host}\r\n{identity}\r\n".encode()
         try:
             async with self.slots:
-                try:
-                    return await self.exchange(self.pooled, delay, request_id)
-                except Stale:
-                    return await self.exchange(self.unpooled, delay, request_id)
+                if self.idle:
+                    with suppress(Stale):  # closed while it was in the pool: once more
+                        return await self.idle.popitem()[0].exchange(head)
+                connection = await self.connect()
+                return await connection.exchange(head)
         except TimeoutError:
             raise contract.BackendSlow(SETTINGS.backend_url, SETTINGS.backend_timeout_s) from None
-        except (aiohttp.ClientError, Stale):
+        except OSError:
             raise contract.BackendBroken(SETTINGS.backend_url) from None
 
-    async def exchange(self, session: aiohttp.ClientSession, delay: str, request_id: str) -> bytes:
-        headers = {"X-Request-ID": request_id} if request_id else None
-        url = URL(f"{SETTINGS.backend_url}/delay/{delay}", encoded=True)
-        # Not `async with`: read() gives the connection back, or closes it (4 % of a request).
-        response = await session.get(url, headers=headers, allow_redirects=False)
-        if response.status != 200:
-            response.close()
-            raise contract.BackendBroken(SETTINGS.backend_url)
-        return await response.read()
+    async def connect(self) -> BackendConnection:
+        host, _, port = self.host.partition(":")
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(SETTINGS.backend_timeout_s):
+            _, connection = await loop.create_connection(
+                lambda: BackendConnection(self.idle), host, int(port)
+            )
+        return connection
 
     async def line(self, delay: str, request_id: str) -> bytes:
         """The line that comes back; raises BackendBroken or BackendSlow."""
@@ -143,9 +194,9 @@ class Backend:
         finally:
             writer.close()
 
-    async def close(self) -> None:
-        await self.pooled.close()
-        await self.unpooled.close()
+    def close(self) -> None:
+        for connection in list(self.idle):
+            connection.transport.abort()
 
 
 async def together(*coroutines: Coroutine[None, None, object]) -> list:
@@ -436,7 +487,7 @@ async def serve(listener: socket.socket) -> None:
         for connection in list(server.connections):
             connection.close_if_idle()
         await asyncio.sleep(0.01)
-    await app.ctx.backend.close()
+    app.ctx.backend.close()
 
 
 def main() -> None:
