@@ -27,6 +27,7 @@ CONNECTION_S = 0.02
 # What a window of the generator and a point call the same; a window has what its kind measures.
 FIGURES = (
     *("requests", "failures", "failure_kinds", "unfinished", "in_flight", "connections"),
+    "slowest_first_ms",
     *("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "mean_ms", "histogram"),
     *("heavy_requests", "heavy_p50_ms", "backend_calls", "backend_cpu", "generator_cpu"),
     *("dropped", "lag_p99_ms", "sent_p50_ms", "sent_p99_ms", "sent_histogram"),

@@ -49,6 +49,7 @@ class RawHttpUser(User):
     pause_after_failure_s = 0.1  # a refused connection takes no time: no busy loop
     in_flight = 0
     began = 0.0  # on perf_counter's clock
+    first_ms: float | None = None  # response time of its first request
     _numbers = count()
 
     def on_start(self) -> None:
@@ -103,10 +104,13 @@ class RawHttpUser(User):
                 length, failure = ask(connection, head, b"%x-%x" % (self.number, number))
             finally:
                 kind.in_flight -= 1
+            response_time_ms = (time.perf_counter() - due) * 1000
+            if not number:
+                self.first_ms = response_time_ms
             fire(
                 request_type="GET",
                 name=name,
-                response_time=(time.perf_counter() - due) * 1000,
+                response_time=response_time_ms,
                 response_length=length,
                 exception=failure,
                 context={},

@@ -142,6 +142,7 @@ def points(run: Run) -> Table:
         ("p90", "ms", lambda point: figure(point.p90_ms)),
         ("p99", "ms", lambda point: figure(point.p99_ms)),
         ("max", "ms", lambda point: figure(point.max_ms)),
+        ("slowest first answer", "ms", lambda point: figure(point.slowest_first_ms)),
         ("heavy requests", "", lambda point: count(point.heavy_requests)),
         ("heavy p50", "ms", lambda point: figure(point.heavy_p50_ms)),
         ("CPU per request", "ms", lambda point: figure(point.cpu_ms_per_request)),
@@ -149,14 +150,20 @@ def points(run: Run) -> Table:
         ("generator busy", "%", lambda point: figure(point.generator_cpu, 100)),
         ("remarks", "", lambda point: text("; ".join(_remarks(point)))),
     ]
-    optional = {"rate", "idle connections", "heavy requests", "heavy p50"}
+    optional = {
+        *("rate", "idle connections", "slowest first answer", "heavy requests", "heavy p50"),
+    }
     needed = {name for name in optional if any(_has(point, name) for point in run.points)}
     columns = [column for column in columns if column[0] not in optional - needed]
     return table("Every point, in the order of measurement", columns, run.points, facts.state)
 
 
 def _has(point: Point, column: str) -> bool:
-    fields = {"rate": "rate_rps", "heavy p50": "heavy_p50_ms"}
+    fields = {
+        "rate": "rate_rps",
+        "heavy p50": "heavy_p50_ms",
+        "slowest first answer": "slowest_first_ms",
+    }
     return bool(getattr(point, fields.get(column, column.replace(" ", "_"))))
 
 

@@ -7,7 +7,8 @@ Faults before it serves: `exits`, `deaf` (never listens). While it serves:
 (another body), `mixes` (another id, but not on the first requests), `skimps`
 (makes one call where it claims twelve), `misinforms` (`/info` lacks a key),
 `poses` (`/info` names another service), `dies` (after DIES_AFTER requests),
-`full` (refuses the 20th connection), `closes` (idle connections, after a
+`queues` (20 ms for each, one after the other), `neglects` (the twelfth connection, for
+NEGLECT_S), `full` (refuses the 20th connection), `closes` (idle connections, after a
 while), `drops` (every fourth answer, and its connection), `abandons` (the same
 without asking the backend), `chokes` (on heavy requests, after the first). In its
 chat: `forgets` (to send to the last one), `repeats`, `echoes` (to the sender). At
@@ -38,6 +39,7 @@ NAME, FAULT = sys.argv[1:3]
 HOST, PORT = os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])
 BACKEND_URL = os.environ["BACKEND_URL"]
 DIES_AFTER = 30
+NEGLECT_S = 1.5
 INFO = {
     "service": "another" if FAULT == "poses" else NAME,
     "workers": int(os.environ["WORKERS"]),
@@ -180,6 +182,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     if FAULT == "full" and connections >= 20:
         writer.close()
         return
+    if FAULT == "neglects" and connections == 12:
+        await asyncio.sleep(NEGLECT_S)
     backend = Backend()
     with contextlib.suppress(OSError, asyncio.IncompleteReadError):
         while True:

@@ -26,7 +26,7 @@ INTERFERENCE = {
     "delay_s": 0.01,
     "rate_rps": 50,
     "heavy_rate_rps": 8,
-    "cycles": 400_000,
+    "cycles": 1_000_000,  # some 10 ms
     "window_s": 1.5,
 }
 POLLERS = {"kind": "pollers", "users": (4,), "delay_s": 0.01, "rate_rps": 40, "connections": (5, 9)}
@@ -98,6 +98,24 @@ def test_windows_hold_every_response_time(stage: Stage, runtime: LocalRuntime) -
         rps = window["requests"] / window["duration_s"]
         # Those at the edges of a window are counted in full, or not at all.
         assert window["in_flight"] == pytest.approx(rps * window["mean_ms"] / 1000, rel=0.3)
+
+
+def test_a_user_that_joins_late_is_waited_for(stage: Stage, runtime: LocalRuntime) -> None:
+    """Its first answer is a figure of its own, and not a tail of the window's."""
+    neglected, next_step = closed(runtime, stage(bad="neglects")[0], users=(20, 21), delay_s=0.05)
+    assert 1200 < neglected["slowest_first_ms"] < 3000
+    assert neglected["max_ms"] < 1000
+    assert neglected["connections"] == 20
+    assert 50 <= next_step["slowest_first_ms"] < 1000  # of those that are new
+
+
+def test_users_that_are_not_answered_are_not_waited_for_long(
+    stage: Stage, runtime: LocalRuntime
+) -> None:
+    """It needs 20 ms for each: 8 s for all."""
+    (only,) = closed(runtime, stage(bad="queues")[0], users=(400,), delay_s=0.05)
+    assert only["slowest_first_ms"] is None
+    assert 0 < only["requests"] < 60
 
 
 def test_failures_have_their_kind(stage: Stage, runtime: LocalRuntime) -> None:

@@ -17,6 +17,8 @@ from loadtests.load.connection import Connection, RequestFailed
 from loadtests.load.users import RawHttpUser
 from loadtests.load.workloads import Load
 
+# A window shows users that are served, but it is not put off for longer than this.
+FIRST_ANSWERS_S = 5.0
 SAMPLE_S = 0.01  # how often it is looked how many requests are in flight, on average
 # Fewer users, or begins closer than a machine keeps time, say nothing of a herd.
 FEWEST_IN_HERD = 10
@@ -46,6 +48,7 @@ class HttpLoad(Load):
         self.failure_kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.in_flight: list[int] = []  # as sampled
         self.herd = ""
+        self.slowest_first_ms: float | None = None
         on_request = self.runner.environment.events.request
         on_request.add_listener(self._count)  # type: ignore[no-untyped-call]
 
@@ -66,7 +69,7 @@ class HttpLoad(Load):
         return delay_s
 
     def prepare(self, step: dict[str, Any]) -> None:
-        """Add what is missing and let it warm up."""
+        """Add what is missing, let each have a first answer, and let all warm up."""
         running = self.runner.user_classes_count
         missing = {
             user: wanted - running[user.__name__] for user, wanted in self.wanted(step).items()
@@ -76,9 +79,27 @@ class HttpLoad(Load):
         RawHttpUser.settle_s = settle_s
         prepared = perf_counter()
         self.runner.spawn_users({user.__name__: number for user, number in missing.items()})
-        gevent.sleep(settle_s + self.spread_s(step) + self.profile["warmup_s"])
-        begins = [user.began for user in self.users() if user.began > prepared]
-        self.herd = herd(begins, self.spread_s(step))
+        gevent.sleep(settle_s + self.spread_s(step))
+        self.await_first_answers()
+        gevent.sleep(self.profile["warmup_s"])
+        new = [user for user in self.users() if user.began > prepared]
+        self.herd = herd([user.began for user in new], self.spread_s(step))
+        firsts = [user.first_ms for user in new if user.first_ms is not None]
+        self.slowest_first_ms = round(max(firsts), 1) if firsts and not self.unserved() else None
+
+    def unserved(self) -> bool:
+        """Whether a user has had no answer yet."""
+        return any(user.first_ms is None for user in self.users())
+
+    def await_first_answers(self) -> None:
+        """Come back when each user has had an answer: who joins a busy server may wait long.
+
+        A server that is saturated may accept new connections late, and would be measured
+        with fewer users than it says, and with a tail that ends with the warm-up.
+        """
+        give_up = perf_counter() + FIRST_ANSWERS_S
+        while self.unserved() and perf_counter() < give_up:
+            gevent.sleep(0.05)
 
     def begin(self) -> None:
         """Count from zero."""
@@ -104,6 +125,7 @@ class HttpLoad(Load):
             "unfinished": self.user.in_flight,
             "in_flight": round(sum(samples) / len(samples), 3) if samples else None,
             "connections": self.connections(),
+            "slowest_first_ms": self.slowest_first_ms,
             **self.figures(self.user),
             "problems": [self.herd] if self.herd else [],
         }

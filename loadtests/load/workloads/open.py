@@ -91,6 +91,9 @@ class Load(HttpLoad):
             )
         return window
 
+    def await_first_answers(self) -> None:
+        """One stream is no user that joins: what arrives late belongs to it."""
+
     def connections(self) -> None:
         """As many as it takes: their number says nothing."""
 
