@@ -93,11 +93,11 @@ def test_refused_where_the_port_is_taken() -> None:
 
 def test_refused_where_results_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for results, why in (
+    for folder, why in (
         (tmp_path / "file", "File exists"),
         (tmp_path / "file" / "x", "Not a directory"),
     ):
-        refused(Command("bench", *LOCAL, "--results", str(results)), f"RESULTS={results}: {why}")
+        refused(Command("bench", *LOCAL, "--results", str(folder)), f"RESULTS={folder}: {why}")
 
 
 def test_the_first_line_names_the_runtime_and_why(tmp_path: Path) -> None:
