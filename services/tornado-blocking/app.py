@@ -330,8 +330,8 @@ class NoRoute(Handler):
 def calm_gc() -> None:
     """Collect less often, and never look at what was there at the start.
 
-    Else everything that waits is walked again and again: a quarter of the CPU
-    at 1000 users.
+    Else everything that waits is walked again and again. Alike in all services: here
+    hardly anything waits, in tornado it is an eighth of the CPU at 1000 users.
     """
     gc.collect()
     gc.freeze()

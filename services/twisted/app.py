@@ -478,7 +478,7 @@ class Service(Site):
 def calm_gc() -> None:
     """Collect less often, and never look at what was there at the start.
 
-    Else everything that waits is walked again and again: a quarter of the CPU
+    Else everything that waits is walked again and again: a sixth of the CPU
     at 1000 users.
     """
     gc.collect()
