@@ -185,7 +185,7 @@ def test_those_of_the_project() -> None:
     assert (quick.users, quick.delay_s) == ((10, 200, 1000), 0.1)
     assert (standard.users, standard.services) == ((1, 10, 50, 200, 1000), ())
     assert quick.rounds == standard.rounds == 3
-    assert (quick.again, standard.again) == (None, "aiohttp")
+    assert (quick.again, standard.again) == (None, "tornado")
     assert {"aiohttp", "asyncio-protocol"} <= set(quick.services)
     post = of_the_project("http-load")
     assert (post.users, post.delay_s, post.window_s) == ((200,), 2.0, 10.0)
