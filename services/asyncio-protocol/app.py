@@ -254,6 +254,7 @@ class BackendConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         BACKEND.idle.pop(self, None)
+        self.parser = None  # it and this hold each other
         call, self.call = self.call, None
         if not call:
             return
@@ -264,6 +265,7 @@ class BackendConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         self.call = None
+        BACKEND.idle.pop(self, None)
         self.transport.abort()
 
 
@@ -746,6 +748,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         Connection.everyone.discard(self)
+        self.parser = None  # it and this hold each other
         self.is_closing = True
         self.current = None
         self.waiting.clear()

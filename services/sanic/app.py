@@ -25,6 +25,7 @@ import httptools
 import uvloop
 from sanic import Request, Sanic
 from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
+from sanic.http import Http
 from sanic.response import HTTPResponse, json, raw
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 from sanic.server.websockets.impl import WebsocketImplProtocol
@@ -71,6 +72,8 @@ class BackendConnection(asyncio.Protocol):
 
     async def exchange(self, head: bytes) -> bytes:
         """The body of the answer; raises Stale, another ConnectionError or TimeoutError."""
+        if self.transport.is_closing():
+            raise Stale
         self.answer = asyncio.get_running_loop().create_future()
         self.body = b""
         self.answers = 0
@@ -130,6 +133,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.idle.pop(self, None)
         self.end(ConnectionError() if self.has_begun else Stale())
+        self.parser = None  # it and this hold each other
 
 
 class Backend:
@@ -318,14 +322,20 @@ class ChatProtocol(WebSocketProtocol):
         ws.member = Member(ws)  # in the handler it would be too late for the first words
         return ws
 
-    def close(self, timeout: float | None = None) -> None:
-        super().close(timeout)
+    def connection_lost(self, error: Exception | None) -> None:
+        http, task = self._http, self._task
+        super().connection_lost(error)
+        if task:
+            task.add_done_callback(lambda _: self.open_rings(http))
+
+    def open_rings(self, http: Http | None) -> None:
+        """Let go of what only the garbage collector would find, and it comes seldom."""
+        if http:
+            http.request = http.response = None
         if self.websocket is not None:
-            # Rings of objects, which only the garbage collector would find.
             del self.websocket.data_received, self.websocket.member
             self.websocket.assembler = self.websocket.io_proto = self.websocket = None
-            self._callback_check_timeouts.cancel()
-            self.transport = None
+        self.transport = self._callback_check_timeouts = None
 
 
 app = Sanic("sanic", configure_logging=False, strict_slashes=True)

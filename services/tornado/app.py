@@ -71,6 +71,8 @@ class BackendConnection(asyncio.Protocol):
 
     async def exchange(self, head: bytes) -> bytes:
         """The body of the answer; raises Stale, another ConnectionError or TimeoutError."""
+        if self.transport.is_closing():
+            raise Stale
         self.answer = asyncio.get_running_loop().create_future()
         self.body = b""
         self.answers = 0
@@ -130,6 +132,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.idle.pop(self, None)
         self.end(ConnectionError() if self.has_begun else Stale())
+        self.parser = None  # it and this hold each other
 
 
 class Backend:

@@ -35,6 +35,7 @@ class Call:
 
 
 Behaviour = Callable[[socket.socket, Call], None]
+Welcome = Callable[[socket.socket, None], None]
 
 
 def response(call: Call, status: str = "200 OK", *headers: str) -> bytes:
@@ -49,12 +50,12 @@ def answer(peer: socket.socket, call: Call) -> None:
     peer.sendall(response(call))
 
 
-def drop(peer: socket.socket, call: Call | bytes) -> None:
+def drop(peer: socket.socket, call: Call | bytes | None) -> None:
     """Close the connection without an answer."""
     raise HangUp
 
 
-def reset(peer: socket.socket, call: Call | bytes) -> None:
+def reset(peer: socket.socket, call: Call | bytes | None) -> None:
     """Reset the connection without an answer."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise HangUp
@@ -64,6 +65,10 @@ def silent(peer: socket.socket, call: Call | bytes) -> None:
     """Say nothing until the caller hangs up."""
     peer.recv(1)
     raise HangUp
+
+
+def nothing(peer: socket.socket, call: None) -> None:
+    """Wait for the first request."""
 
 
 def first_only(then: Behaviour) -> Behaviour:
@@ -141,7 +146,8 @@ def by_number(chosen: dict[int, Behaviour], otherwise: Behaviour = answer) -> Be
 class FakeBackend:
     """The HTTP port and, one above, that of the lines.
 
-    `behave` is what it does with each request from now on, `behave_line` with each line.
+    `behave` is what it does with each request from now on, `behave_line` with each line,
+    `welcome` with each connection before there is a request.
     """
 
     def __init__(self) -> None:
@@ -190,6 +196,7 @@ class FakeBackend:
 
     def forget(self) -> None:
         """Behave well again and forget the calls and lines so far."""
+        self.welcome: Welcome = nothing
         self.behave: Behaviour = answer
         self.behave_line: LineBehaviour = same
         self.calls: list[Call] = []
@@ -197,6 +204,7 @@ class FakeBackend:
 
     def _serve(self, peer: socket.socket, number: int) -> None:
         nth = 0
+        self.welcome(peer, None)
         while head := _head(peer):
             nth += 1
             call = _parse(head, number, nth)

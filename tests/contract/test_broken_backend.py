@@ -9,7 +9,7 @@ import pytest
 from tests.contract import fake_backend
 from tests.contract.client import ask, check, echo, error, identified, together, until
 from tests.contract.conftest import Service, without_traceback
-from tests.contract.fake_backend import Behaviour, FakeBackend
+from tests.contract.fake_backend import Behaviour, FakeBackend, Welcome
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +161,20 @@ def test_connection_closed_as_it_is_used(
     fake.behave = fake_backend.answer
     fill_pool(doubtful, fake)
     fake.behave = fake_backend.first_only(ending)
+    all_answered(doubtful)
+
+
+@pytest.mark.parametrize("ending", [fake_backend.drop, fake_backend.reset])
+def test_connection_closed_as_it_opens(
+    doubtful: Service, fake: FakeBackend, ending: Welcome
+) -> None:
+    """It may be gone before the service has written to it, which must not wait for an answer."""
+    without_idle_connections(doubtful, fake)
+    fake.welcome = ending
+    for answer in together(doubtful.url, [("/?delay=0", {})] * MANY * 5):
+        check(answer, 502, broken(fake))
+        assert answer.elapsed_s < TIMEOUT_S
+    fake.welcome = fake_backend.nothing
     all_answered(doubtful)
 
 

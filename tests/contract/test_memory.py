@@ -1,0 +1,41 @@
+"""Clients that give up while the backend is slow leave no memory behind."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from loadtests.catalog import SERVICES
+from tests.contract.client import Connection, ask, check, echo
+from tests.contract.conftest import Backend, Service, Start
+from tests.contract.folders import description
+
+AT_ONCE = 100
+WARM_UP = 3  # waves in which pools are filled
+WAVES = 17  # not so many that the garbage collector comes: it shall have nothing to do
+KEPT_BYTES = 1024 * 1024
+KEPT_BYTES_EACH = 1024  # a request of a big framework is ten times that
+
+
+def test_clients_that_give_up_leave_nothing(start: Start, name: str, backend: Backend) -> None:
+    if description(SERVICES / name)["waits"] in ("a thread", "a process", "the process"):
+        pytest.skip("memory here comes with each thread or process that is used the first time")
+    with start(name, BACKEND_URL=backend.url) as service:
+        give_up(service, WARM_UP)
+        before = service.rss_bytes()
+        give_up(service, WAVES)
+        grown = service.rss_bytes() - before
+        assert grown < KEPT_BYTES + WAVES * AT_ONCE * KEPT_BYTES_EACH
+        check(ask(service.url, "/?delay=0"), 200, echo("0"))
+
+
+def give_up(service: Service, waves: int) -> None:
+    """Let clients ask and leave before the answer, `AT_ONCE` of them, `waves` times."""
+    for _ in range(waves):
+        with ExitStack() as stack:
+            for _ in range(AT_ONCE):
+                stack.enter_context(Connection(service.url)).send("/?delay=0.1")
+            time.sleep(0.05)
+        time.sleep(0.1)
