@@ -39,6 +39,12 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
             runtime.service(service, number) as running,
         ):
             print(f"{name}: {running.url}/?delay=0.1", flush=True)
+            if runtime.service_cpus:
+                (own,), (other,) = runtime.service_cpus, runtime.load_cpus
+                print(
+                    f"core {own} is the service's; the backend is on core {other}, and a load"
+                    f" generator belongs there, too: taskset -c {other} wrk …"
+                )
             print(f"backend: {runtime.backend_url}   Ctrl-C ends both", flush=True)
             signal.pause()
         return 0

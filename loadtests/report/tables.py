@@ -150,21 +150,20 @@ def points(run: Run) -> Table:
         ("generator busy", "%", lambda point: figure(point.generator_cpu, 100)),
         ("remarks", "", lambda point: text("; ".join(_remarks(point)))),
     ]
-    optional = {
-        *("rate", "idle connections", "slowest first answer", "heavy requests", "heavy p50"),
-    }
-    needed = {name for name in optional if any(_has(point, name) for point in run.points)}
-    columns = [column for column in columns if column[0] not in optional - needed]
-    return table("Every point, in the order of measurement", columns, run.points, facts.state)
-
-
-def _has(point: Point, column: str) -> bool:
-    fields = {
+    only_where_measured = {
         "rate": "rate_rps",
-        "heavy p50": "heavy_p50_ms",
+        "idle connections": "idle_connections",
         "slowest first answer": "slowest_first_ms",
+        "heavy requests": "heavy_requests",
+        "heavy p50": "heavy_p50_ms",
     }
-    return bool(getattr(point, fields.get(column, column.replace(" ", "_"))))
+    empty = {
+        title
+        for title, field in only_where_measured.items()
+        if not any(getattr(point, field) for point in run.points)
+    }
+    columns = [column for column in columns if column[0] not in empty]
+    return table("Every point, in the order of measurement", columns, run.points, facts.state)
 
 
 def _remarks(point: Point) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from commandline import SETTINGS, Command, until
 
 from loadtests.__main__ import main, service_settings
+from loadtests.bench.machine import split_cores
 from loadtests.catalog import ROOT, names
 from loadtests.report import results
 from loadtests.runtime.process import fetch, free_port, is_free
@@ -125,6 +126,10 @@ def test_serve() -> None:
     with Command("serve", "--service", "tornado", "--port", str(port), CONCURRENCY="7") as command:
         command.until_it_says("Ctrl-C")
         assert command.said.startswith(f"tornado: http://127.0.0.1:{port}/?delay=0.1\n")
+        if cores := split_cores():
+            (own,), (other,) = cores
+            assert f"core {own} is the service's" in command.said
+            assert f"taskset -c {other} " in command.said
         status, body = fetch(f"http://127.0.0.1:{port}/?delay=0.01", headers={"X-Request-ID": "a"})
         assert (status, body) == (200, b'{"delay":0.01,"id":"a"}')
         assert json.loads(fetch(f"http://127.0.0.1:{port}/info")[1])["concurrency"] == 7

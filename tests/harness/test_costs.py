@@ -139,6 +139,30 @@ def test_capacity_stands_beside_the_rate_it_failed_at_and_why(tmp_path: Path) ->
     assert f"failed at {facts.number(failed_at.median)}" in chart.alt
 
 
+def test_a_capacity_beyond_the_generator_is_a_lower_bound(tmp_path: Path) -> None:
+    """Whoever is behind it may as well be before it, and whoever is before it is so."""
+    run = run_costs.run("capacity", services=(*TWO, "tornado"))
+    order = sorted(run.summary, key=lambda row: -row.capacity_rps.median if row.capacity_rps else 0)
+    first, second, third = (row.service for row in order)
+    because = "the generator's core was 91% busy"
+    for point in run.points:
+        if point.service == second:
+            point.failed_at_rps = None
+            point.probes[-1]["because"] = because
+    run.summary = summarise(run.points)
+    rows = table(
+        run, tmp_path, "Capacity: the highest rate with no failure and a p99 within 200 ms"
+    )
+    assert [rows[name][0] for name in (first, second, third)] == ["1–2", "1–2", "3"]
+    at_least, failed_at, why = rows[second][1:4]
+    assert at_least.startswith("≥ ")
+    assert (failed_at, why) == (facts.NOTHING, because)
+    assert not rows[first][1].startswith("≥")
+    (chart,) = charts(run).values()
+    assert "the generator's limit" in chart.alt
+    assert f" requests/s in {first} and ≥ " in finding(run)
+
+
 def test_the_price_of_a_waiting_request_is_the_slope_from_a_hundred_up(tmp_path: Path) -> None:
     run = run_costs.run("held", services=("sanic", "flask-threads"))
     rows = table(run, tmp_path, "What a waiting request costs")

@@ -12,6 +12,7 @@ from conftest import Stage
 from test_bench import run
 from test_verdict import point, reasons
 
+from loadtests.bench import rules
 from loadtests.catalog import ROOT
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
@@ -108,6 +109,21 @@ def test_users_that_begin_at_once(
         assert said(point, "of 20 users began within a tenth of 0.5 s: a herd")
     else:
         assert point.invalid_because == []
+
+
+def test_a_capacity_beyond_the_generator(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service could do 50/s, but the generator is at its limit: a lower bound, and no more."""
+    doctor(runtime, monkeypatch, "tires")
+    monkeypatch.setattr(rules, "MAX_LAG_MS", 1000.0)
+    of = {"kind": "capacity", "limit_ms": 100.0, "delay_s": 0.01, "window_s": 1.5}
+    _, result = run(runtime, stage(slow="queues"), tmp_path / "results", **of)
+    (point,) = result.points
+    assert point.capacity_rps
+    assert 10 < point.capacity_rps <= 35
+    assert point.failed_at_rps is None
+    assert {probe["because"] for probe in point.probes} >= {"the generator's core was 90% busy"}
 
 
 def test_a_generator_at_its_limit() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from loadtests.record import Point, Summary
 from loadtests.report import canvas, facts, ranking, rows
 from loadtests.report.canvas import Chart
@@ -36,16 +38,40 @@ def _ranked(part: Part) -> list[str]:
     return part.services(rank)
 
 
+def _points(part: Part, service: str) -> list[Point]:
+    """Those that have a capacity and count."""
+    points = [point for turn in part.rounds(service) for point in turn if point.capacity_rps]
+    return [point for point in points if point.valid] or points
+
+
+def _at_least(part: Part, service: str) -> str:
+    """A sign where the generator came to its own limit first: the service failed at no rate."""
+    bounds = (point.failed_at_rps is None for point in _points(part, service))
+    return "≥ " if any(bounds) else ""
+
+
 def _ranking(part: Part) -> Ranking:
+    """Who is behind another with a lower bound may as well be before it."""
     scenario = next(iter(part.scenarios()), "")
-    return ranking.of_scenario(part, scenario, "capacity_rps", _ranked(part))
+    names = _ranked(part)
+    order = ranking.of_scenario(part, scenario, "capacity_rps", names)
+
+    def tied(one: str, other: str) -> bool:
+        behind = max(one, other, key=names.index)
+        return bool(_at_least(part, behind)) or order.tied(one, other)
+
+    return replace(order, tied=tied)
 
 
 def finding(part: Part) -> str:
     """Who sustains the most and the least."""
     found, order = of_services(part), _ranking(part)
+
+    def median(name: str) -> float | None:
+        return valid_median(found[name], "capacity_rps")
+
     values = {
-        name: f"{facts.number(valid_median(found[name], 'capacity_rps'))} requests/s"
+        name: f"{_at_least(part, name)}{facts.number(median(name))} requests/s"
         for name in order.names
     }
     said = ranking.contrast(order, values, "the most", "the least")
@@ -58,9 +84,13 @@ def finding(part: Part) -> str:
 def tables(part: Part) -> list[Table]:
     """One row a service."""
     order = _ranking(part)
+
+    def capacity(row: Summary) -> Cell:
+        return _capacity(part, row)
+
     columns: list[Column[Summary]] = [
         ("place", "", lambda row: place(order, row.service)),
-        ("capacity", "requests/s", lambda row: spread(row.capacity_rps)),
+        ("capacity", "requests/s", capacity),
         ("failed at", "requests/s", lambda row: spread(row.failed_at_rps)),
         ("because", "", lambda row: text(_because(part, row.service) or facts.NOTHING)),
         ("p99 at capacity", "ms", lambda row: spread(row.p99_ms)),
@@ -70,24 +100,24 @@ def tables(part: Part) -> list[Table]:
     return [by_summary(caption, columns, _ranked(part), of_services(part), part.cannot)]
 
 
+def _capacity(part: Part, row: Summary, note: str = "") -> Cell:
+    shown = spread(row.capacity_rps, note=note)
+    return replace(shown, text=_at_least(part, row.service) + shown.text)
+
+
 def _because(part: Part, service: str) -> str:
     """Why the lowest rate that failed did, in the round whose capacity is the median."""
-    points = [point for turn in part.rounds(service) for point in turn if point.probes]
-    points = [point for point in points if point.valid] or points
-    if not points:
-        return ""
-    points.sort(key=lambda point: point.capacity_rps or 0.0)
-    return _failure(points[(len(points) - 1) // 2])
+    points = sorted(_points(part, service), key=lambda point: point.capacity_rps or 0.0)
+    return _failure(points[(len(points) - 1) // 2]) if points else ""
 
 
 def _failure(point: Point) -> str:
-    """Of the last try at the rate that failed; one below may have failed once, by bad luck."""
-    failed = [
-        str(probe["because"])
-        for probe in point.probes
-        if probe["rate_rps"] == point.failed_at_rps and not probe["sustained"]
-    ]
-    return failed[-1] if failed else ""
+    """Of the last try at the lowest rate that failed; one below may have failed by bad luck."""
+    failed = [probe for probe in point.probes if not probe["sustained"]]
+    above = [probe for probe in failed if probe["rate_rps"] > (point.capacity_rps or 0.0)]
+    lowest = min((probe["rate_rps"] for probe in above), default=None)
+    because = [str(probe["because"]) for probe in above if probe["rate_rps"] == lowest]
+    return because[-1] if because else ""
 
 
 def charts(part: Part) -> list[Chart]:
@@ -95,7 +125,7 @@ def charts(part: Part) -> list[Chart]:
     found = of_services(part)
     if not found:
         return []
-    bars = [_bar(name, found.get(name)) for name in _ranked(part)]
+    bars = [_bar(part, name, found.get(name)) for name in _ranked(part)]
     alt = f"capacity, requests/s: {rows.said_bars(bars)}"
     bars += [rows.Bar(name, None, rows.UNABLE) for name in part.cannot]
     name = f"{part.prefix}capacity"
@@ -104,16 +134,17 @@ def charts(part: Part) -> list[Chart]:
         f"Requests arrive at a rate, with no regard to the answers; before a {_load(part)}. The "
         f"bar ends at the highest rate with no failure and a p99 within {_limit(part)}, the tick "
         "stands at the lowest rate that was tried and was too much: what a service can do lies "
-        "between the two."
+        "between the two. Without a tick it can do more: the generator could not."
     )
     return [Chart(name, "Capacity", caption, alt, svg)]
 
 
-def _bar(name: str, row: Summary | None) -> rows.Bar:
+def _bar(part: Part, name: str, row: Summary | None) -> rows.Bar:
     if row is None:
         return rows.Bar(name, None, "not measured")
-    if row.failed_at_rps is None:
-        return rows.Bar(name, row.capacity_rps, facts.state(row))
+    if row.failed_at_rps is None or _at_least(part, name):
+        note = ", the generator's limit" if row.capacity_rps else ""
+        return rows.Bar(name, row.capacity_rps, facts.state(row), note)
     failed_at = row.failed_at_rps.median
     note = f", failed at {facts.number(failed_at)}"
     return rows.Bar(name, row.capacity_rps, facts.state(row), note, mark=failed_at)
@@ -123,7 +154,7 @@ def cells(part: Part) -> dict[str, Cell]:
     """The capacity of each service, for a table of something else."""
     found = {name: row for name, row in of_services(part).items() if row.capacity_rps}
     return {
-        name: spread(row.capacity_rps, note="" if row.valid else " (invalid)")
+        name: _capacity(part, row, note="" if row.valid else " (invalid)")
         for name, row in found.items()
     }
 
@@ -137,7 +168,7 @@ SECTION = Section(
             "capacity",
             "The highest rate of arrivals that was sustained for a window: nothing failed, nothing "
             "was dropped, and 99 % of the answers came within the limit. The other figures are of "
-            "that window.",
+            "that window. With ≥ where the generator came to its own limit before the service.",
         ),
         ("failed at", "The lowest rate that was tried and not sustained."),
     ),
