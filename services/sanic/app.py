@@ -323,7 +323,7 @@ class ChatProtocol(WebSocketProtocol):
         return ws
 
     def connection_lost(self, error: Exception | None) -> None:
-        http, task = self._http, self._task
+        http, task = self.http, self._task
         super().connection_lost(error)
         if task:
             task.add_done_callback(lambda _: self.open_rings(http))
