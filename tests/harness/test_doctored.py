@@ -123,7 +123,7 @@ def test_a_capacity_beyond_the_generator(
     assert point.capacity_rps
     assert 10 < point.capacity_rps <= 35
     assert point.failed_at_rps is None
-    assert {probe["because"] for probe in point.probes} >= {"the generator's core was 90% busy"}
+    assert {probe["because"] for probe in point.probes} >= {"the generator's core was 97% busy"}
 
 
 def test_a_generator_at_its_limit() -> None:

@@ -67,7 +67,11 @@ class Load(arrivals.Load):
                 break
             if not sustained:
                 # Further each time: the machine may be slower now than in the search.
-                found_rps, failed_rps = _rounded(found_rps / CLOSE ** (number + 1)), found_rps
+                lower_rps = found_rps / CLOSE ** (number + 1)
+                if self.probes[-1]["because"].startswith(GENERATOR):
+                    spare = MAX_GENERATOR_CPU / max(figures["generator_cpu"], MAX_GENERATOR_CPU)
+                    lower_rps = found_rps * spare / CLOSE**0.5
+                found_rps, failed_rps = _rounded(lower_rps), found_rps
         if not sustained:
             raise StepFailed(f"what was sustained before was not again, down to {failed_rps:g}/s")
         because = [probe["because"] for probe in self.probes if probe["rate_rps"] == failed_rps]
