@@ -43,6 +43,8 @@ def main() -> None:
     except (RequestFailed, ValueError) as error:
         say({"event": "broken", "reason": str(error)})
         return
+    gc.collect()
+    gc.freeze()  # else the first window's look at all of Locust would hold up what is due
     say({"event": "ready", "info": info})
     generator = Generator(load, plan)
     for step in plan["steps"]:
