@@ -160,6 +160,7 @@ def test_a_capacity_beyond_the_generator_is_a_lower_bound(tmp_path: Path) -> Non
     assert not rows[first][1].startswith("≥")
     (chart,) = charts(run).values()
     assert "the generator's limit" in chart.alt
+    assert "Nobody can pass 10,000/s" in chart.caption
     assert f" requests/s in {first} and ≥ " in finding(run)
 
 

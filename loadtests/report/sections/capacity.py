@@ -135,8 +135,19 @@ def charts(part: Part) -> list[Chart]:
         f"bar ends at the highest rate with no failure and a p99 within {_limit(part)}, the tick "
         "stands at the lowest rate that was tried and was too much: what a service can do lies "
         "between the two. Without a tick it can do more: the generator could not."
+        f"{_most(part)}"
     )
     return [Chart(name, "Capacity", caption, alt, svg)]
+
+
+def _most(part: Part) -> str:
+    """What nobody can pass: each waiting request takes a slot of the service."""
+    infos = (about.get("info") for about in part.run.services.values())
+    slots = max((int(info["slots"]) for info in infos if info), default=0)
+    if not slots:
+        return ""
+    most = facts.number(slots / float(part.settings["delay_s"]))
+    return f" Nobody can pass {most}/s: no more than {slots:,} requests wait at once."
 
 
 def _bar(part: Part, name: str, row: Summary | None) -> rows.Bar:
