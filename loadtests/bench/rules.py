@@ -70,8 +70,7 @@ def connections(point: Point, kind: Kind) -> str:
     made = point.connections
     if made is None or not kind.steady or point.failures:
         return ""
-    reconnecting = max(1, MAX_RECONNECTING * point.users)
-    if point.users - reconnecting <= made <= point.users:
+    if point.users - MAX_RECONNECTING * point.users <= made <= point.users:
         return ""
     return f"{made} connections were established for {point.users} users"
 

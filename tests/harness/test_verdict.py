@@ -88,9 +88,9 @@ RULES = {
     ),
     "backend": ({"backend_cpu": 0.85}, {"backend_cpu": 0.86}, "the backend was 86% busy"),
     "connections": (
+        {"connections": 10},
         {"connections": 9},
-        {"connections": 8},
-        "8 connections were established for 10 users",
+        "9 connections were established for 10 users",
     ),
     "Little's law": (
         {"in_flight": 10.0, "mean_ms": 97.0, "p99_ms": 101.0},

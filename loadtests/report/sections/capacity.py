@@ -84,13 +84,9 @@ def finding(part: Part) -> str:
 def tables(part: Part) -> list[Table]:
     """One row a service."""
     order = _ranking(part)
-
-    def capacity(row: Summary) -> Cell:
-        return _capacity(part, row)
-
     columns: list[Column[Summary]] = [
         ("place", "", lambda row: place(order, row.service)),
-        ("capacity", "requests/s", capacity),
+        ("capacity", "requests/s", lambda row: _capacity(part, row)),
         ("failed at", "requests/s", lambda row: spread(row.failed_at_rps)),
         ("because", "", lambda row: text(_because(part, row.service) or facts.NOTHING)),
         ("p99 at capacity", "ms", lambda row: spread(row.p99_ms)),
