@@ -111,13 +111,14 @@ class BackendConnection:
     def exchange(self, delay: str, request_id: str) -> bytes:
         """The answer's body; raises Stale, OSError, or what httptools makes of a garbled answer."""
         identity = f"X-Request-ID: {request_id}\r\n" if request_id else ""
-        head = f"GET /delay/{delay} HTTP/1.1\r\nHost: {self.host}\r\n{identity}\r\n"
+        head = f"GET /delay/{delay} HTTP/1.1\r\nHost: {self.host}\r\n{identity}\r\n".encode()
         self.body = b""
         self.answers = 0
         self.is_complete = self.is_kept = False
         try:
             try:
-                self.sock.sendall(head.encode())
+                while head:  # (gevent's sendall asks for the buffer's size first: 3 % of a request)
+                    head = head[self.sock.send(head) :]
                 received = self.sock.recv(65536)
             except ConnectionError:
                 received = b""
