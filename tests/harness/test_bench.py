@@ -84,7 +84,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "window_s": 1.5,
     },
     "chat": {"connections": (0, 5), "deliveries_rps": 100, "window_s": 1.0},
-    "pollers": {"users": (4,), "delay_s": 0.01, "rate_rps": 40, "connections": (5,)},
+    "pollers": {"users": (4,), "delay_s": 0.01, "rate_rps": 80, "connections": (5,)},
     "file": {"users": (3,), "size": 300_000},
     "open": {"rates": (40,), "delay_s": 0.05, "window_s": 1.0},
     "capacity": {"limit_ms": 100, "delay_s": 0.01, "window_s": 1.5},
@@ -98,7 +98,7 @@ EXPECTED: dict[str, tuple[list[str], list[float | None], str]] = {
         "rate",
     ),
     "chat": (["chat-0-connections", "chat-5-connections"], [None, 100.0], "rate"),
-    "pollers": (["pollers-40rps-4-users-5-idle"], [40.0], "rate"),
+    "pollers": (["pollers-80rps-4-users-5-idle"], [80.0], "rate"),
     "file": (["file-3-users-292kib"], [None], ""),
     "open": (["open-40rps-50ms"], [40.0], "rate"),
     "capacity": (["capacity-10ms-limit-100ms"], [None], ""),
@@ -150,7 +150,7 @@ def of_profile(result: Run, name: str) -> list[Point]:
 def test_one_service_under_two_names(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
     one, two = stage("one", "two")
     again = replace(one, again=True)
-    status, result = run(runtime, [one, two, again], tmp_path / "results", users=(2,), rounds=2)
+    status, result = run(runtime, [one, two, again], tmp_path / "results", users=(5,), rounds=2)
     assert [point.invalid_because for point in result.points] == [[]] * 6
     assert status == 0
     names = {"one", "two", "one-again"}

@@ -18,18 +18,18 @@ from loadtests.catalog import Service
 from loadtests.runtime.local import LocalRuntime
 
 MAP = Profile(
-    name="map", title="Map", kind="map", delays=(0.02, 0.1), users=(2, 5), rounds=1,
-    warmup_s=0.1, window_s=0.6,
+    name="map", title="Map", kind="map", delays=(0.02, 0.1), users=(5, 10), rounds=1,
+    warmup_s=0.1, window_s=0.8,
 )  # fmt: skip
 
 
 def test_each_delay_is_a_start_of_its_own() -> None:
     scenarios = [[step.scenario for step in steps] for steps in MAP.starts()]
     assert scenarios == [
-        ["map-20ms-2-users", "map-20ms-5-users"],
-        ["map-100ms-2-users", "map-100ms-5-users"],
+        ["map-20ms-5-users", "map-20ms-10-users"],
+        ["map-100ms-5-users", "map-100ms-10-users"],
     ]
-    assert MAP.turn_s() > 2 * 1.5 + 4 * 0.7 + 2 * 0.12
+    assert MAP.turn_s() > 2 * 1.5 + 4 * 0.9 + 2 * 0.12
 
 
 def test_a_map(stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_map(stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPa
     assert [point.invalid_because for point in points] == [[]] * 4
     assert started == ["good", "good"]
     assert [(point.delay_s, point.users) for point in points] == [
-        (0.02, 2), (0.02, 5), (0.1, 2), (0.1, 5),
+        (0.02, 5), (0.02, 10), (0.1, 5), (0.1, 10),
     ]  # fmt: skip
     for point in points:
         assert point.ceiling_rps == pytest.approx(point.users / point.delay_s)
