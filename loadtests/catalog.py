@@ -31,9 +31,9 @@ class UnknownService(ValueError):
 class Service:
     """What `service.toml` says of the service in folder `name`.
 
-    `cannot` gives the reason for each route that its model forbids. `again` is
-    the same service measured a second time under another name: what the two
-    differ by is noise.
+    `cannot` gives the reason for each route that its model forbids, and for
+    `keep-alive` where it does. `again` is the same service measured a second
+    time under another name: what the two differ by is noise.
     """
 
     name: str

@@ -75,6 +75,8 @@ def _measure(
                     fail(measured, window["reason"], running.log_tail())
                 else:
                     fill(measured, window, used)
+                    if "keep-alive" in service.cannot:  # between two requests a user has none
+                        measured.connections = None
                     set_ceiling(measured, info, kind, step)
                     judge(measured, kind, window["problems"], result.instruments)
                 yield measured

@@ -10,7 +10,6 @@ from loadtests.record import Point
 MAX_EFFICIENCY = 1.02
 MAX_GENERATOR_CPU = 0.85
 MAX_BACKEND_CPU = 0.85
-MAX_RECONNECTING = 0.01
 MAX_OF_CEILING = 0.8  # of what the generator can do
 MIN_REQUESTS = 20
 MAX_LAG_MS = 5.0
@@ -62,17 +61,10 @@ def stray_calls(point: Point, kind: Kind) -> str:
 
 
 def connections(point: Point, kind: Kind) -> str:
-    """Each user has one connection, and keeps it unless a request fails.
-
-    A server that closes it after every answer, as sync workers do, leaves a few
-    without one for an instant.
-    """
-    made = point.connections
-    if made is None or not kind.steady or point.failures:
+    """Each user has one, and keeps it unless a request fails."""
+    if point.connections in (None, point.users) or not kind.steady or point.failures:
         return ""
-    if point.users - MAX_RECONNECTING * point.users <= made <= point.users:
-        return ""
-    return f"{made} connections were established for {point.users} users"
+    return f"{point.connections} connections were established for {point.users} users"
 
 
 def littles_law(point: Point, kind: Kind) -> str:

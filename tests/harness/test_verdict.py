@@ -92,6 +92,11 @@ RULES = {
         {"connections": 9},
         "9 connections were established for 10 users",
     ),
+    "no connections": (
+        {"connections": None},
+        {"connections": 11},
+        "11 connections were established for 10 users",
+    ),
     "Little's law": (
         {"in_flight": 10.0, "mean_ms": 97.0, "p99_ms": 101.0},
         {"in_flight": 10.0, "mean_ms": 90.0, "p99_ms": 101.0},
