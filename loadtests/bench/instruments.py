@@ -11,6 +11,7 @@ from loadtests.runtime import Runtime, ServiceFailed
 DELAY_MS = 100.0  # of the null server and of the backend
 # The best of several windows is what the generator can do when nothing else disturbs it.
 STEPS = (
+    {"scenario": "burn"},
     *[{"scenario": "ceiling", "users": 50, "window_s": 0.6}] * 3,
     {"scenario": "added", "users": 20, "window_s": 2.0},
     {"scenario": "backend", "users": 50, "window_s": 1.0},
@@ -19,7 +20,7 @@ LIMIT_S = 60.0
 
 
 def measure(runtime: Runtime) -> dict[str, float | None] | None:
-    """`instruments` of run.schema.json, within some 8 s; None, and a line, where it cannot be."""
+    """`instruments` of run.schema.json, within some 9 s; None, and a line, where it cannot be."""
     try:
         with runtime.null_server() as url:
             windows = _windows(runtime, url)
@@ -31,7 +32,8 @@ def measure(runtime: Runtime) -> dict[str, float | None] | None:
         f"instruments: the generator can do {found['generator_ceiling_rps']:g} requests/s and adds "
         f"{found['added_p50_ms']:g} ms to a response time (p99 {found['added_p99_ms']:g}); "
         f"the backend is {found['backend_late_p50_ms']:g} ms late "
-        f"(p99 {found['backend_late_p99_ms']:g})",
+        f"(p99 {found['backend_late_p99_ms']:g}); "
+        f"a millisecond of CPU is {found['burn_cycles_per_ms']:,.0f} cycles",
         flush=True,
     )
     return {**found}
@@ -39,8 +41,9 @@ def measure(runtime: Runtime) -> dict[str, float | None] | None:
 
 def instruments(windows: list[dict[str, Any]]) -> dict[str, float]:
     """The figures, from windows as the generator prints them, in the order of STEPS."""
-    *ceilings, added, backend = windows
+    burn, *ceilings, added, backend = windows
     return {
+        "burn_cycles_per_ms": burn["cycles_per_ms"],
         "generator_ceiling_rps": max(round(w["requests"] / w["duration_s"], 1) for w in ceilings),
         "added_p50_ms": round(max(0.0, added["p50_ms"] - DELAY_MS), 3),
         "added_p99_ms": round(max(0.0, added["p99_ms"] - DELAY_MS), 3),
@@ -67,7 +70,7 @@ def _windows(runtime: Runtime, url: str) -> list[dict[str, Any]]:
             if event["event"] in ("broken", "failed"):
                 raise ServiceFailed(event["reason"])
             if event["event"] == "close":
-                if event["failures"] or not event["requests"]:
+                if event.get("failures") or event.get("requests") == 0:
                     raise ServiceFailed(f"{event['failures']} of {event['requests']} failed")
                 found.append(event)
         if generator.wait() or len(found) < len(STEPS):

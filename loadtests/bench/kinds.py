@@ -160,9 +160,22 @@ def capacity_steps(profile: Profile) -> Iterable[Step]:
 
 KINDS = {
     "delay": Kind("/", ("users",), 1, 1, delay_steps, steady=True),
-    "composite": Kind("/composite", ("users", "cycles"), 12, 3, composite_steps, steady=True),
+    "composite": Kind(
+        "/composite",
+        ("users", "burst_ms"),
+        12,
+        3,
+        composite_steps,
+        optional=("cycles",),
+        steady=True,
+    ),
     "interference": Kind(
-        "/cpu", ("users", "rate_rps", "heavy_rate_rps", "cycles"), 1, 0, interference_steps
+        "/cpu",
+        ("users", "rate_rps", "heavy_rate_rps", "burst_ms"),
+        1,
+        0,
+        interference_steps,
+        optional=("cycles",),
     ),
     "chat": Kind(
         "/chat",

@@ -27,6 +27,8 @@ class Profile:
     `kind` says what else it has: those settings in KINDS, and no other ones.
     `services` are those that are measured where nobody names any, all where it
     is empty; the one named `again` takes two turns a round, under two names;
+    `burst_ms` is how long the CPU is used at a time: the run finds out how many
+    `cycles` that takes, where they are not given;
     `processes` are held in the place of `held` by those that wait in processes;
     `concurrency` and `backend_timeout_s` are what they are started with where
     nobody says.
@@ -41,6 +43,7 @@ class Profile:
     delay_s: float = 0.0
     users: tuple[int, ...] = ()
     connections: tuple[int, ...] = ()
+    burst_ms: float = 0.0
     cycles: int = 0
     size: int = 0
     rate_rps: float = 0.0
@@ -102,7 +105,7 @@ class Profile:
             (not _rises(self.rates, 1), "rates must rise from 1 or more"),
             (not _rises(self.delays, 0.001), "delays must rise from 0.001 or more"),
             (1 in self.connections and self.kind == "chat", "nobody hears the only connection"),
-            (any(given[name] < 0 for name in _NUMBERS), "rates, cycles and size must be positive"),
+            (any(given[name] < 0 for name in _NUMBERS), "rates, sizes and times must be positive"),
         ]
 
     @property
@@ -141,7 +144,8 @@ class Profile:
 
 
 _NUMBERS = (
-    *("cycles", "size", "rate_rps", "heavy_rate_rps", "deliveries_rps", "stall_s", "limit_ms"),
+    *("burst_ms", "cycles", "size"),
+    *("rate_rps", "heavy_rate_rps", "deliveries_rps", "stall_s", "limit_ms"),
 )
 _LISTS = ("users", "connections", "rates", "delays", "held", "processes")
 _SETTINGS = ("delay_s", *_LISTS, *_NUMBERS)

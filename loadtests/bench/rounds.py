@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from loadtests import record
@@ -13,6 +14,7 @@ from loadtests.bench.measure import measure
 from loadtests.bench.plan import Part
 from loadtests.bench.progress import Progress
 from loadtests.catalog import Service
+from loadtests.load import burn
 from loadtests.record import Point, Run, folders
 from loadtests.runtime import process
 
@@ -80,8 +82,26 @@ def _turns(parts: list[Part], result: Run, laps: Laps) -> Iterator[Iterator[Poin
                 first = False
                 result.instruments = instruments.measure(part.runtime)
                 laps.lap("instruments_s")
+            part = _with_cycles(part, result)
             for service, round_number in _order(part.services, part.profile.rounds, result.seed):
                 yield measure(service, round_number, part, result, laps)
+
+
+def _with_cycles(part: Part, result: Run) -> Part:
+    """The part with as many cycles as its burst takes here, the same for all services.
+
+    They go into the record, too. The services' interpreter is the generator's; only
+    where that could not measure itself, what counts is this one's speed.
+    """
+    profile = part.profile
+    if not profile.burst_ms or profile.cycles:
+        return part
+    measured = (result.instruments or {}).get("burn_cycles_per_ms")
+    cycles = burn.cycles(profile.burst_ms, measured or burn.cycles_per_ms())
+    part = replace(part, profile=replace(profile, cycles=cycles))
+    result.workloads[profile.name] = part.description()
+    print(f"{profile.name}: {cycles:,} cycles are {profile.burst_ms:g} ms here", flush=True)
+    return part
 
 
 def _new_run(name: str, parts: list[Part]) -> Run:

@@ -19,12 +19,14 @@ def uneven(row: Summary) -> str:
 
 
 def instruments(run: Run) -> Table:
-    """What the generator and the backend could do before anything else was measured."""
+    """What was found out before any service was measured; older runs have less of it."""
     found = {name: number(value) for name, value in (run.instruments or {}).items()}
     said = {
         "the most that the generator can do": "{generator_ceiling_rps} requests/s",
         "what it adds to a response time": "{added_p50_ms} ms, p99 {added_p99_ms} ms",
         "how late the backend answers": "{backend_late_p50_ms} ms, p99 {backend_late_p99_ms} ms",
     }
+    if "burn_cycles_per_ms" in found:
+        said["what the CPU does in a millisecond"] = "{burn_cycles_per_ms} turns of an empty loop"
     measured = {what: text.format(**found) for what, text in said.items()} if found else {}
     return pairs("The instruments", ("of the instruments", ""), measured)

@@ -74,13 +74,13 @@ def test_all_is_well(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> Non
 
 
 KINDS: dict[str, dict[str, Any]] = {
-    "composite": {"users": (3,), "delay_s": 0.05, "cycles": 100, "window_s": 1.8},
+    "composite": {"users": (3,), "delay_s": 0.05, "burst_ms": 0.001, "window_s": 1.8},
     "interference": {
         "users": (5,),
         "delay_s": 0.01,
         "rate_rps": 50,
         "heavy_rate_rps": 8,
-        "cycles": 400_000,
+        "burst_ms": 5.0,
         "window_s": 1.5,
     },
     "chat": {"connections": (0, 5), "deliveries_rps": 100, "window_s": 1.0},

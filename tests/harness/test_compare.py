@@ -181,6 +181,16 @@ def test_other_rounds_services_and_versions_are_comparable() -> None:
     assert obstacles(steady(), other) == []
 
 
+def test_the_cycles_of_a_burst_are_what_it_takes_on_the_day() -> None:
+    one, other = steady(), steady()
+    for run, cycles in ((one, 95_000), (other, 80_000)):
+        run.workloads["standard"] = run.workloads["standard"] | {"cycles": cycles}
+    assert obstacles(one, other) == ["cycles of standard is 95000 in A and 80000 in B"]
+    for run in (one, other):
+        run.workloads["standard"] |= {"burst_ms": 1.0}
+    assert obstacles(one, other) == []
+
+
 def test_two_runs_that_share_nothing(made: Compare) -> None:
     other = runs.made_up({"aiohttp": (0.15, 1000)}, users=(50,))
     status, _, complaints = made(steady(), other)

@@ -18,7 +18,14 @@ from loadtests.load import histogram
 from loadtests.runtime.local import LocalRuntime
 
 DELAY: dict[str, Any] = {"users": (5, 10), "delay_s": 0.05}
-COMPOSITE = {"kind": "composite", "users": (3,), "delay_s": 0.05, "cycles": 100, "window_s": 0.6}
+COMPOSITE = {
+    "kind": "composite",
+    "users": (3,),
+    "delay_s": 0.05,
+    "burst_ms": 1.0,
+    "cycles": 100,
+    "window_s": 0.6,
+}
 FILE = {"kind": "file", "users": (3,), "size": 300_000}
 INTERFERENCE = {
     "kind": "interference",
@@ -26,7 +33,8 @@ INTERFERENCE = {
     "delay_s": 0.01,
     "rate_rps": 50,
     "heavy_rate_rps": 8,
-    "cycles": 1_000_000,  # some 10 ms
+    "burst_ms": 10.0,
+    "cycles": 1_000_000,
     "window_s": 1.5,
 }
 POLLERS = {"kind": "pollers", "users": (4,), "delay_s": 0.01, "rate_rps": 40, "connections": (5, 9)}

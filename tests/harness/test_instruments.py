@@ -14,6 +14,7 @@ from test_bench import run
 
 from loadtests import record
 from loadtests.bench import instruments
+from loadtests.load import burn
 from loadtests.record import summarise
 from loadtests.report import tables
 from loadtests.report.parts import split
@@ -29,6 +30,7 @@ SOME: dict[str, float | None] = {
     "added_p99_ms": 1.5,
     "backend_late_p50_ms": 0.125,
     "backend_late_p99_ms": 0.9,
+    "burn_cycles_per_ms": 95_432.0,
 }
 
 
@@ -73,6 +75,7 @@ def test_a_run_measures_its_instruments_once(
     assert figures["generator_ceiling_rps"] > 100
     assert 0 <= figures["added_p50_ms"] <= figures["added_p99_ms"]
     assert 0 < figures["backend_late_p50_ms"] <= figures["backend_late_p99_ms"] < 101
+    assert 1000 < figures["burn_cycles_per_ms"] < 1e6
     assert result.spent is not None
     assert result.spent["instruments_s"] > 0
 
@@ -90,7 +93,8 @@ def test_a_point_near_the_ceiling_of_its_run_is_invalid(
 
 
 def test_the_best_window_is_the_ceiling() -> None:
-    windows = [{"requests": n, "duration_s": 0.5} for n in (900, 1000, 800)]
+    windows: list[dict[str, Any]] = [{"cycles_per_ms": 95_432.1}]
+    windows += [{"requests": n, "duration_s": 0.5} for n in (900, 1000, 800)]
     windows += [{"p50_ms": 100.25, "p99_ms": 99.9}, {"late_p50_ms": 0.1, "late_p99_ms": 0.6}]
     assert instruments.instruments(windows) == {
         "generator_ceiling_rps": 2000.0,
@@ -98,7 +102,42 @@ def test_the_best_window_is_the_ceiling() -> None:
         "added_p99_ms": 0.0,
         "backend_late_p50_ms": 0.1,
         "backend_late_p99_ms": 0.6,
+        "burn_cycles_per_ms": 95_432.1,
     }
+
+
+@pytest.mark.parametrize(
+    ("burst_ms", "per_ms", "cycles"),
+    [(1, 95_432.1, 95_000), (50, 95_432.1, 4_800_000), (0.001, 300, 1), (50, 250_000, 10_000_000)],
+)
+def test_the_cycles_of_a_burst(burst_ms: float, per_ms: float, cycles: int) -> None:
+    assert burn.cycles(burst_ms, per_ms) == cycles
+
+
+def test_a_burst_lasts_as_long_as_the_profile_says(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All services of a run are asked for the same cycles, which it measured and recorded."""
+    monkeypatch.setattr(instruments, "measure", lambda runtime: {**SOME, "burn_cycles_per_ms": 70})
+    settings: dict[str, Any] = {"users": (3,), "delay_s": 0.05, "burst_ms": 2.0, "window_s": 1.8}
+    _, result = run(
+        runtime, stage("one", "two"), tmp_path / "results", kind="composite", **settings
+    )
+    assert [point.invalid_because for point in result.points] == [[], []]
+    (workload,) = result.workloads.values()
+    assert (workload["burst_ms"], workload["cycles"]) == (2.0, 140)
+
+
+def test_cycles_that_are_given_are_not_measured(
+    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(burn, "cycles_per_ms")
+    settings: dict[str, Any] = {"users": (3,), "delay_s": 0.05, "window_s": 1.8}
+    settings |= {"burst_ms": 2.0, "cycles": 33}
+    _, result = run(runtime, stage("one"), tmp_path / "results", kind="composite", **settings)
+    assert [point.invalid_because for point in result.points] == [[]]
+    (workload,) = result.workloads.values()
+    assert workload["cycles"] == 33
 
 
 def test_a_runtime_without_a_null_server_goes_on(
@@ -122,11 +161,15 @@ def test_the_first_page_shows_them(tmp_path: Path) -> None:
         ["the most that the generator can do", "21,000 requests/s"],
         ["what it adds to a response time", "0.400 ms, p99 1.50 ms"],
         ["how late the backend answers", "0.125 ms, p99 0.900 ms"],
+        ["what the CPU does in a millisecond", "95,400 turns of an empty loop"],
     ]
     (markdown,) = folder.rglob("report.md")
     text = markdown.read_text()
     assert text.index("21,000 requests/s") < text.index("## standard")
     assert record.load(markdown.with_name("run.json")).instruments == SOME
+    older = {name: value for name, value in SOME.items() if name != "burn_cycles_per_ms"}
+    made.instruments = older
+    assert len(page(made, tmp_path / "older").tables["The instruments"]) == 3
 
 
 def test_rounds_that_differ_are_marked() -> None:

@@ -91,7 +91,7 @@ PACED = {"kind": '"pollers"', "connections": "[5, 10]"}
             [Step("held-0"), Step("held-5", 5)],
         ),
         (
-            {"kind": '"composite"', "users": "[5]", "cycles": "10"},
+            {"kind": '"composite"', "users": "[5]", "burst_ms": "1.0"},
             [Step("composite-5-users-100ms", 5)],
         ),
     ],
@@ -130,7 +130,8 @@ def test_an_unknown_one_names_those_there_are() -> None:
     [
         ({"window_s": "0.25"}, "whole number of delay_s"),
         ({"window_s": "0.0"}, "window_s must be positive"),
-        ({"kind": '"composite"', "cycles": "1", "window_s": "3.1"}, "0.3 s a request"),
+        ({"kind": '"composite"', "burst_ms": "1", "window_s": "3.1"}, "0.3 s a request"),
+        ({"kind": '"composite"', "cycles": "1"}, "needs burst_ms"),
         ({"delay_s": "0"}, "needs delay_s"),
         ({"delay_s": None}, "needs delay_s"),
         ({"delay_s": "61.0", "window_s": "61.0"}, "delay_s must be from"),

@@ -1,15 +1,18 @@
 """The generator measures itself, and the backend: what `loadtests/bench/instruments.py` asks for.
 
-A step has a `scenario` of INSTRUMENTS and a length of its own, `window_s`.
+A step has a `scenario` of INSTRUMENTS and a length of its own, `window_s`; but for `burn`,
+which needs nobody else.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 
+from loadtests.load import burn
 from loadtests.load.connection import Connection
 from loadtests.load.users import DelayUser, RawHttpUser
 from loadtests.load.workloads.http import HttpLoad
@@ -61,6 +64,11 @@ class Load(HttpLoad):
 
     def spread_s(self, step: dict[str, Any]) -> float:
         return 0.1
+
+    def measure(self, step: dict[str, Any], window: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        if step["scenario"] == "burn":
+            return {"cycles_per_ms": burn.cycles_per_ms()}
+        return super().measure(step, window)
 
     def prepare(self, step: dict[str, Any]) -> None:
         self.window_s = step["window_s"]
