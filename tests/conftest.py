@@ -1,10 +1,19 @@
-"""What runs in one process when the tests are spread over several."""
+"""How the services run, and what runs in one process when the tests are spread over several."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option of the contract's tests, here because pytest reads only this file in time."""
+    parser.addoption(
+        "--containers",
+        action="store_true",
+        help="test services as containers of compose.yaml, not as local processes",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,6 +16,7 @@ from loadtests.runtime import environments
 from loadtests.runtime.process import ServiceProcess, free_port, free_port_pair
 from tests.conftest import parameters
 from tests.contract.client import ask, until
+from tests.contract.containers import Containers, ContainerService
 from tests.contract.fake_backend import FakeBackend
 from tests.contract.folders import cannot, description
 
@@ -81,7 +82,7 @@ class Service:
             return False
 
 
-Start = Callable[..., AbstractContextManager[Service]]
+Start = Callable[..., AbstractContextManager[Service | ContainerService]]
 
 
 class Backend:
@@ -111,18 +112,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def start(request: pytest.FixtureRequest) -> Iterator[Start]:
+def start(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Start]:
     """The one place that knows how a service is started: `with start(name, WORKERS="2") as s`.
 
     With `ready=False` it need not come up, nor stay up. At the end it is killed.
+    It is a local process or, with --containers, one of compose.yaml.
     """
-    environments.ensure([*_services_of(request.session), catalog.BACKEND])
+    in_containers = request.config.getoption("containers")
+    local = set() if in_containers else _services_of(request.session)
+    environments.ensure([*local, catalog.BACKEND])
 
     @contextmanager
-    def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
+    def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service | ContainerService]:
         # The backend takes the port above its own, too.
         port = free_port_pair() if name == catalog.BACKEND else free_port()
         settings = {"PORT": str(port), **settings}
+        if containers and name != catalog.BACKEND:
+            with containers.service(name, settings) as contained:
+                if ready:
+                    contained.wait_ready()
+                yield contained
+            return
         with ServiceProcess(name, settings) as process:
             service = Service(process)
             if ready:
@@ -133,7 +145,10 @@ def start(request: pytest.FixtureRequest) -> Iterator[Start]:
     with pytest.MonkeyPatch.context() as patch:
         for variable in VARIABLES:  # of whoever runs the tests
             patch.delenv(variable, raising=False)
+        containers = Containers(tmp_path_factory.mktemp("compose")) if in_containers else None
         yield run
+        if containers:
+            containers.close()
 
 
 @pytest.fixture(scope="session", params=catalog.names())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import platform
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -94,13 +95,14 @@ def lock_problems(direct: str, lock: str) -> list[str]:
     return found
 
 
-def pins(lock: str) -> dict[str, str]:
-    """The version of each package that a lock installs here, by canonical name."""
+def pins(lock: str, python: str = platform.python_version()) -> dict[str, str]:
+    """The version of each package that a lock installs under `python`, by canonical name."""
+    surroundings = {"python_version": python.rpartition(".")[0], "python_full_version": python}
     requirements = [Requirement(line.split(" --")[0]) for line in _logical_lines(lock)]
     return {
         canonicalize_name(requirement.name): next(iter(requirement.specifier)).version
         for requirement in requirements
-        if requirement.marker is None or requirement.marker.evaluate()
+        if requirement.marker is None or requirement.marker.evaluate(surroundings)
     }
 
 

@@ -128,9 +128,10 @@ def checked_info(answer: Answer, name: str) -> dict[str, Any]:
     info: dict[str, Any] = answer.json()
     assert info["service"] == name
     folder = SERVICES / name
-    installed = pins((folder / "requirements.txt").read_text())
     versions = dict(info["versions"])
-    assert versions.pop("python").startswith("3.")
+    python = versions.pop("python")
+    assert python.startswith("3.")
+    installed = pins((folder / "requirements.txt").read_text(), python)
     names = direct_names((folder / "requirements.in").read_text())
     assert versions == {written: installed[canonical] for written, canonical in names.items()}
     return info
