@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import psutil
 import pytest
 
 from loadtests import catalog
@@ -16,73 +13,15 @@ from loadtests.runtime import environments
 from loadtests.runtime.process import ServiceProcess, free_port, free_port_pair
 from tests.conftest import parameters
 from tests.contract.client import ask, until
-from tests.contract.containers import Containers, ContainerService
 from tests.contract.fake_backend import FakeBackend
 from tests.contract.folders import cannot, description
+from tests.contract.running import Containers, Service
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
 VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
 
 
-class Service:
-    """A running service: where it is, how it ends, what it left."""
-
-    def __init__(self, process: ServiceProcess) -> None:
-        self._process = process
-        self.url = process.url
-
-    def info(self) -> dict[str, Any]:
-        """What `/info` says."""
-        answer: dict[str, Any] = ask(self.url, "/info").json()
-        return answer
-
-    def terminate(self) -> None:
-        """Send SIGTERM, as an operator does: to the process that `serve` became, and no other."""
-        os.kill(self._process.pid, signal.SIGTERM)
-
-    def exit_status(self, timeout_s: float) -> int | None:
-        """Wait for the end; None where it did not come within `timeout_s`."""
-        until(lambda: self._process.returncode is not None, timeout_s)
-        return self._process.returncode
-
-    def is_running(self) -> bool:
-        """Whether the process that `serve` became is still there."""
-        return self._process.returncode is None
-
-    def processes_left(self) -> list[int]:
-        """Those of its process group that are still there."""
-        return [process.pid for process in psutil.process_iter() if self._owns(process)]
-
-    def cpu_s(self) -> float:
-        """CPU time that its processes have used so far, to 10 ms."""
-        used = [process.cpu_times() for process in self._tree()]
-        return sum(times.user + times.system for times in used)
-
-    def descriptors(self) -> int:
-        """How many its processes have open."""
-        return sum(process.num_fds() for process in self._tree())
-
-    def rss_bytes(self) -> int:
-        """Memory that its processes have in use."""
-        return sum(process.memory_info().rss for process in self._tree())
-
-    def log(self) -> str:
-        """What it wrote to stdout and stderr."""
-        return self._process.log_tail(1_000_000)
-
-    def _tree(self) -> list[psutil.Process]:
-        first = psutil.Process(self._process.pid)
-        return [first, *first.children(recursive=True)]
-
-    def _owns(self, process: psutil.Process) -> bool:
-        try:
-            is_zombie = process.status() == psutil.STATUS_ZOMBIE
-            return not is_zombie and os.getpgid(process.pid) == self._process.pid
-        except (psutil.NoSuchProcess, ProcessLookupError):
-            return False
-
-
-Start = Callable[..., AbstractContextManager[Service | ContainerService]]
+Start = Callable[..., AbstractContextManager[Service]]
 
 
 class Backend:
@@ -125,7 +64,7 @@ def start(
     environments.ensure([*local, catalog.BACKEND])
 
     @contextmanager
-    def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service | ContainerService]:
+    def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
         # The backend takes the port above its own, too.
         port = free_port_pair() if name == catalog.BACKEND else free_port()
         settings = {"PORT": str(port), **settings}

@@ -39,7 +39,8 @@ class Load(HttpLoad):
         closed = sum(not connection.is_open() for connection in self.crowd.members)
         if closed:
             window["problems"].append(
-                f"{closed} of {len(self.crowd.members)} idle connections were closed"
+                f"{closed} of {len(self.crowd.members)} idle connections were closed: "
+                "the service keeps one for less time than the crowd waits"
             )
         return window
 

@@ -1,26 +1,29 @@
-"""The services as compose.yaml has them, on the network of this machine, where the tests are."""
+"""A running service: as a local process, or as a container of compose.yaml."""
 
 from __future__ import annotations
 
 import http.client
 import os
 import secrets
+import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from loadtests.catalog import ROOT
 from loadtests.runtime import compose
 from loadtests.runtime.engine import Cgroup, Engine, docker
-from loadtests.runtime.process import READY_S, fetch
+from loadtests.runtime.process import READY_S, ServiceProcess, fetch
 from tests.contract.client import ask, until
 
 BUILD_S = 1800.0
-# What is another one here: the backends of the tests are on this machine's loopback, and
-# variables are those of the test, with the defaults of `serve`.
+# What is not as in compose.yaml: the tests and their backends are on this machine's own
+# network, and what they do not set is left to the defaults of `serve`.
 OTHERWISE = {
     "network_mode": "host",
     "networks": "!reset []",
@@ -31,19 +34,72 @@ OTHERWISE = {
 }
 
 
-class ContainerService:
-    """A running service, as conftest.Service is one: where it is, how it ends, what it left."""
+class Service:
+    """A running service: where it is, how it ends, what it left; here as a local process."""
 
-    def __init__(self, engine: Engine, container: str, url: str) -> None:
-        self._engine = engine
-        self._container = container
-        self._cgroup: Cgroup | None = None
-        self.url = url
+    def __init__(self, process: ServiceProcess) -> None:
+        self._process = process
+        self.url = process.url
 
     def info(self) -> dict[str, Any]:
         """What `/info` says."""
         answer: dict[str, Any] = ask(self.url, "/info").json()
         return answer
+
+    def terminate(self) -> None:
+        """Send SIGTERM, as an operator does: to the process that `serve` became, and no other."""
+        os.kill(self._process.pid, signal.SIGTERM)
+
+    def exit_status(self, timeout_s: float) -> int | None:
+        """Wait for the end; None where it did not come within `timeout_s`."""
+        until(lambda: self._process.returncode is not None, timeout_s)
+        return self._process.returncode
+
+    def is_running(self) -> bool:
+        """Whether the process that `serve` became is still there."""
+        return self._process.returncode is None
+
+    def processes_left(self) -> list[int]:
+        """Those of its process group that are still there."""
+        return [process.pid for process in psutil.process_iter() if self._owns(process)]
+
+    def cpu_s(self) -> float:
+        """CPU time that its processes have used so far, to 10 ms."""
+        used = [process.cpu_times() for process in self._tree()]
+        return sum(times.user + times.system for times in used)
+
+    def descriptors(self) -> int:
+        """How many its processes have open."""
+        return sum(process.num_fds() for process in self._tree())
+
+    def rss_bytes(self) -> int:
+        """Memory that its processes have in use."""
+        return sum(process.memory_info().rss for process in self._tree())
+
+    def log(self) -> str:
+        """What it wrote to stdout and stderr."""
+        return self._process.log_tail(1_000_000)
+
+    def _tree(self) -> list[psutil.Process]:
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            is_zombie = process.status() == psutil.STATUS_ZOMBIE
+            return not is_zombie and os.getpgid(process.pid) == self._process.pid
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            return False
+
+
+class ContainerService(Service):
+    """The same as a container."""
+
+    def __init__(self, engine: Engine, container: str, url: str) -> None:
+        self._engine = engine
+        self._container = container
+        self._open = ExitStack()
+        self.url = url
 
     def wait_ready(self) -> None:
         """Poll `/health` until it says 200; fail the test if it never does."""
@@ -81,15 +137,15 @@ class ContainerService:
 
     def cpu_s(self) -> float:
         """CPU time that the container has used so far."""
-        return self._figures().usage().cpu_s
+        return self._cgroup.usage().cpu_s
 
     def descriptors(self) -> int:
         """How many its processes have open."""
-        return self._figures().footprint(switches=False).descriptors or 0
+        return self._cgroup.footprint(switches=False).descriptors or 0
 
     def rss_bytes(self) -> int:
         """Memory that its processes have mapped."""
-        return self._figures().usage().rss_bytes
+        return self._cgroup.usage().rss_bytes
 
     def log(self) -> str:
         """What it wrote to stdout and stderr."""
@@ -97,14 +153,12 @@ class ContainerService:
 
     def end(self) -> None:
         """Kill what still runs, leave nothing."""
-        if self._cgroup:
-            self._cgroup.__exit__()
+        self._open.close()
         self._engine.remove(self._container)
 
-    def _figures(self) -> Cgroup:
-        if not self._cgroup:
-            self._cgroup = Cgroup(self._container).__enter__()
-        return self._cgroup
+    @cached_property
+    def _cgroup(self) -> Cgroup:
+        return self._open.enter_context(Cgroup(self._container))
 
 
 class Containers:
