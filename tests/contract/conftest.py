@@ -20,7 +20,6 @@ from tests.contract.running import Containers, Service
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
 VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
 
-
 Start = Callable[..., AbstractContextManager[Service]]
 
 
