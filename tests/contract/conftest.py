@@ -10,12 +10,12 @@ import pytest
 
 from loadtests import catalog
 from loadtests.runtime import environments
-from loadtests.runtime.process import ServiceProcess, free_port, free_port_pair
+from loadtests.runtime.process import free_port, free_port_pair
 from tests.conftest import parameters
 from tests.contract.client import ask, until
 from tests.contract.fake_backend import FakeBackend
 from tests.contract.folders import cannot, description
-from tests.contract.running import Containers, Service
+from tests.contract.running import Containers, Service, local
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
 VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
@@ -59,26 +59,19 @@ def start(
     It is a local process or, with --containers, one of compose.yaml.
     """
     in_containers = request.config.getoption("containers")
-    local = set() if in_containers else _services_of(request.session)
-    environments.ensure([*local, catalog.BACKEND])
+    needed = set() if in_containers else _services_of(request.session)
+    environments.ensure([*needed, catalog.BACKEND])
 
     @contextmanager
     def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
         # The backend takes the port above its own, too.
         port = free_port_pair() if name == catalog.BACKEND else free_port()
         settings = {"PORT": str(port), **settings}
-        if containers and name != catalog.BACKEND:
-            with containers.service(name, settings) as contained:
-                if ready:
-                    contained.wait_ready()
-                yield contained
-            return
-        with ServiceProcess(name, settings) as process:
-            service = Service(process)
+        is_contained = containers and name != catalog.BACKEND
+        with (containers.service if is_contained else local)(name, settings) as service:
             if ready:
-                process.wait_ready()
+                service.wait_ready()
             yield service
-            process.stop(grace_s=0)  # how it ends in peace is what test_shutdown.py is about
 
     with pytest.MonkeyPatch.context() as patch:
         for variable in VARIABLES:  # of whoever runs the tests

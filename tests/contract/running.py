@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from loadtests import catalog
 from loadtests.catalog import ROOT
 from loadtests.runtime import compose
 from loadtests.runtime.engine import Cgroup, Engine, docker
@@ -40,6 +41,10 @@ class Service:
     def __init__(self, process: ServiceProcess) -> None:
         self._process = process
         self.url = process.url
+
+    def wait_ready(self) -> None:
+        """Poll `/health` until it says 200; fail the test if it never does."""
+        self._process.wait_ready()
 
     def info(self) -> dict[str, Any]:
         """What `/info` says."""
@@ -102,7 +107,7 @@ class ContainerService(Service):
         self.url = url
 
     def wait_ready(self) -> None:
-        """Poll `/health` until it says 200; fail the test if it never does."""
+        """As that of a process."""
 
         def is_ready() -> bool:
             assert self.is_running(), self.log()
@@ -129,11 +134,9 @@ class ContainerService(Service):
         return bool(self._engine.state(self._container)["Running"])
 
     def processes_left(self) -> list[int]:
-        """Those of the container that are still there: none where its first one has ended."""
-        if not self.is_running():
-            return []
-        top = self._engine.ask("GET", f"/containers/{self._container}/top", {"ps_args": "-o pid"})
-        return [int(process[0]) for process in top["Processes"]]
+        """Its first one, where that is still there: all others end with it."""
+        pid = self._engine.state(self._container)["Pid"]
+        return [pid] if pid else []
 
     def cpu_s(self) -> float:
         """CPU time that the container has used so far."""
@@ -161,6 +164,14 @@ class ContainerService(Service):
         return self._open.enter_context(Cgroup(self._container))
 
 
+@contextmanager
+def local(name: str, settings: dict[str, str]) -> Iterator[Service]:
+    """Start the service, or the backend, as a local process; kill it at the end."""
+    with ServiceProcess(name, settings) as process:
+        yield Service(process)
+        process.stop(grace_s=0)  # how it ends in peace is what test_shutdown.py is about
+
+
 class Containers:
     """Starts services of compose.yaml; builds the image of each before the first one."""
 
@@ -170,6 +181,10 @@ class Containers:
             pytest.exit(f"--containers: {reason}", returncode=2)
         self._engine = Engine()
         self._otherwise = folder / "otherwise.yaml"
+        lines = ["services:"]
+        for name in catalog.names():
+            lines += [f"  {name}:", *(f"    {key}: {value}" for key, value in OTHERWISE.items())]
+        self._otherwise.write_text("\n".join([*lines, ""]))
         self._project = f"waiting-services-test-{os.getpid()}-{secrets.token_hex(3)}"
         self._built: set[str] = set()
 
@@ -177,7 +192,7 @@ class Containers:
     def service(self, name: str, settings: dict[str, str]) -> Iterator[ContainerService]:
         """Start the service `name` with these variables, and no others; kill it at the end."""
         if name not in self._built:
-            self._compose(name, "build", name, timeout_s=BUILD_S)
+            self._compose("build", name, timeout_s=BUILD_S)
             self._built.add(name)
         settings = {"HOST": "127.0.0.1", **settings}
         variables = [f"--env={variable}={value}" for variable, value in settings.items()]
@@ -186,7 +201,7 @@ class Containers:
         url = f"http://{settings['HOST']}:{settings['PORT']}"
         service = ContainerService(self._engine, container, url)
         try:
-            self._compose(name, *run, name)
+            self._compose(*run, name)
             yield service
         finally:
             service.end()
@@ -195,9 +210,7 @@ class Containers:
         """Leave no container of them."""
         self._engine.remove_project(self._project)
 
-    def _compose(self, name: str, *arguments: str, timeout_s: float = 60) -> None:
-        lines = [f"    {key}: {value}" for key, value in OTHERWISE.items()]
-        self._otherwise.write_text("\n".join(["services:", f"  {name}:", *lines, ""]))
+    def _compose(self, *arguments: str, timeout_s: float = 60) -> None:
         files = ("--file", str(ROOT / "compose.yaml"), "--file", str(self._otherwise))
         # No core of their own: several of them run at a time.
         environment = {**os.environ, "SERVICE_CPUSET": "", "LOAD_CPUSET": ""}
