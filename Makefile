@@ -53,5 +53,5 @@ lint: ## ruff and a strict type check
 	@$(TESTS) -m ruff format --check .
 	@$(TESTS) -m mypy
 
-lock: ## write the locks anew, with the newest versions
-	@$(HARNESS) lock
+lock: ## write the locks anew, or add what one service lacks: make lock [SERVICE=mine]
+	@$(HARNESS) lock --service "$(SERVICE)"

@@ -40,7 +40,8 @@ def main() -> int:
     ui_verb.add_argument("--runtime", default="auto")
     report_verb = verbs.add_parser("report", help="rebuild the reports from the run.json files")
     report_verb.add_argument("--results", type=Path, default=ROOT / "results")
-    verbs.add_parser("lock", help="write the locks anew")
+    lock_verb = verbs.add_parser("lock", help="write the locks anew, or add what a service lacks")
+    lock_verb.add_argument("--service", default="")
     given = parser.parse_args()
     try:
         match given.verb:
@@ -53,7 +54,7 @@ def main() -> int:
             case "report":
                 return commands.rebuild(given.results)
             case _:
-                return commands.lock()
+                return commands.lock(given.service)
     except USAGE_ERRORS as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""The services: one folder of `services/` each, and the folder is the registration."""
+"""The services: each folder of `services/` that has a `service.toml`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services import folders
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ROOT / "services"
-BACKEND = "backend"
+BACKEND = folders.BACKEND
 # The model of a service that holds one request in each of its processes.
 PROCESSES = "processes"
-
-REQUIRED_FILES = (
-    "app.py",
-    "serve",
-    "service.toml",
-    "requirements.in",
-    "requirements.txt",
-    "README.md",
-)
+# What people run; the same tuned; without a client or framework that costs anything; from a
+# talk, to learn from; wrong on purpose.
+KINDS = ("stock", "tuned", "bare", "lesson", "mistake")
+CORE = ("/", "/fanout", "/composite", "/cpu", "/health", "/info")  # what every service answers
 
 
 class UnknownService(ValueError):
@@ -29,11 +26,13 @@ class UnknownService(ValueError):
 
 @dataclass(frozen=True)
 class Service:
-    """What `service.toml` says of the service in folder `name`.
+    """What `service.toml` says of the service `name`.
 
-    `cannot` gives the reason for each route that its model forbids, and for
-    `keep-alive` where it does. `again` is the same service measured a second
-    time under another name: what the two differ by is noise.
+    `kind` is one of KINDS, `offers` are the routes beside the core ones. `exceptions`
+    gives the reason for each rule of the contract that it does not keep, by the name
+    of the rule. `limit` names what bounds its requests in flight where CONCURRENCY is
+    not set: the harness leaves that unset for it. `again` is the same service measured
+    a second time under another name: what the two differ by is noise.
     """
 
     name: str
@@ -43,41 +42,57 @@ class Service:
     client: str
     model: str
     waits: str
-    cannot: dict[str, str] = field(default_factory=dict, hash=False)
+    kind: str
+    offers: tuple[str, ...] = ()
+    exceptions: dict[str, str] = field(default_factory=dict, hash=False)
+    limit: str = ""
     again: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise TypeError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
-        return SERVICES / self.name
+        """Its own folder, which holds what differs from the folders above."""
+        return folders.chain(self.name, SERVICES)[0]
 
     @property
     def label(self) -> str:
         """Its name in results: the folder's, with an ending where it is measured again."""
         return f"{self.name}-again" if self.again else self.name
 
+    def has(self, route: str) -> bool:
+        """Whether it answers that route."""
+        return route in CORE or route in self.offers
+
+    def settings(self, common: dict[str, str], given: bool) -> dict[str, str]:
+        """The settings it is started with: `common`, without a CONCURRENCY that nobody `given`."""
+        own = bool(self.limit) and not given
+        return {key: value for key, value in common.items() if not (own and key == "CONCURRENCY")}
+
     def description(self) -> dict[str, Any]:
         """Its `service.toml`, for the record of a run, and whose second measurement it is."""
         about = {key: value for key, value in asdict(self).items() if key not in ("name", "again")}
+        about["offers"] = list(self.offers)
         return about | ({"again_of": self.name} if self.again else {})
 
 
 def names() -> list[str]:
-    """The folders that hold a service, sorted."""
-    return sorted(
-        path.parent.name for path in SERVICES.glob("*/app.py") if path.parent.name != BACKEND
-    )
+    """The services there are, sorted."""
+    return folders.names(SERVICES)
 
 
 def load(name: str) -> Service:
-    """Read one service; UnknownService if there is no such folder."""
+    """Read one service; UnknownService if there is no such folder, or its service.toml is wrong."""
     if name not in names():
         raise UnknownService(f"no service {name!r}; there are: {', '.join(names())}")
+    file = folders.chain(name, SERVICES)[0] / "service.toml"
     try:
-        with (SERVICES / name / "service.toml").open("rb") as file:
-            return Service(name=name, **tomllib.load(file))
+        about = tomllib.loads(file.read_text())
+        return Service(name=name, **{**about, "offers": tuple(about.get("offers", ()))})
     except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise UnknownService(f"services/{name}/service.toml: {error}") from error
+        raise UnknownService(f"{file.relative_to(SERVICES.parent)}: {error}") from error
 
 
 def select(wanted: str | None) -> list[Service]:

@@ -15,6 +15,7 @@ from loadtests.catalog import BACKEND, ROOT, SERVICES
 from loadtests.runtime import ServiceFailed, choose, compose_ui, environments
 from loadtests.runtime.local import HOST, LocalRuntime
 from loadtests.runtime.process import end_as_on_ctrl_c, is_free
+from services import folders
 
 UI_PORT = 8089
 PYTHON_VERSION = "3.11"  # the oldest that the locks serve
@@ -123,20 +124,28 @@ def rebuild(results: Path) -> int:
     return 0
 
 
-def lock() -> int:
-    """Write every `requirements.txt` anew from its `requirements.in`."""
-    pairs = [SERVICES / name for name in [BACKEND, *catalog.names()]]
-    for folder in [*pairs, ROOT / "loadtests", ROOT / "tests"]:
-        print(f"locking {folder.relative_to(ROOT)}", flush=True)
-        environments.uv(
-            "pip",
-            "compile",
-            *("--universal", "--python-version", PYTHON_VERSION, "--upgrade"),
-            *("--generate-hashes", "--no-header", "--no-emit-index-url", "--no-annotate"),
-            *("--output-file", str(folder / "requirements.txt")),
-            str(folder / "requirements.in"),
-        )
+def lock(name: str) -> int:
+    """Write the locks anew with the newest versions; with a service's `name` add what it lacks."""
+    if name:
+        catalog.load(name)
+    wanted = {line for one in (BACKEND, *catalog.names()) for line in folders.requirements(one)}
+    _compile(SERVICES, "-", given="\n".join(sorted(wanted)), upgrade=not name)
+    for folder in [] if name else [ROOT / "loadtests", ROOT / "tests"]:
+        _compile(folder, str(folder / "requirements.in"), "--no-annotate")
     return 0
+
+
+def _compile(folder: Path, *arguments: str, given: str | None = None, upgrade: bool = True) -> None:
+    """Resolve requirements for all Pythons and systems into the folder's `requirements.txt`."""
+    lock = folder / folders.LOCK
+    print(f"locking {lock.relative_to(ROOT)}", flush=True)
+    environments.uv(
+        *("pip", "compile", "--universal", "--python-version", PYTHON_VERSION),
+        *("--generate-hashes", "--no-header", "--no-emit-index-url"),
+        *(["--upgrade"] if upgrade else []),
+        *("--output-file", str(lock), *arguments),
+        given=given,
+    )
 
 
 def free_port_given(what: str, text: str) -> int:

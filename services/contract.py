@@ -23,6 +23,7 @@ NO_ROUTE = "no such route"
 WRONG_METHOD = "method not allowed"
 SHUTTING_DOWN = "shutting down"
 INTERNAL = "internal error"
+MESSAGES = {404: NO_ROUTE, 405: WRONG_METHOD, 503: SHUTTING_DOWN}
 
 MAX_DELAY_S = 60
 MAX_CALLS = 100
@@ -55,27 +56,6 @@ class BadRequest(Problem):
         super().__init__(400, message)
 
 
-class BackendBroken(Problem):
-    """The backend refused, dropped or garbled the call: 502."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(502, f"backend {url} gave no valid answer")
-
-
-class Cannot(Problem):
-    """What the service's model forbids, with the reason its service.toml gives: 501."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(501, reason)
-
-
-class BackendSlow(Problem):
-    """The backend was silent for too long: 504."""
-
-    def __init__(self, url: str, timeout_s: float) -> None:
-        super().__init__(504, f"backend {url} did not answer within {timeout_s:g} s")
-
-
 @dataclass(frozen=True)
 class Settings:
     """What CONTRACT.md lets the environment decide, with its defaults."""
@@ -86,6 +66,21 @@ class Settings:
     workers: int
     concurrency: int
     backend_timeout_s: float
+
+
+class BackendBroken(Problem):
+    """The backend refused, dropped or garbled the call: 502."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(502, f"backend {settings.backend_url} gave no valid answer")
+
+
+class BackendSlow(Problem):
+    """The backend did not answer in time: 504."""
+
+    def __init__(self, settings: Settings) -> None:
+        url, timeout_s = settings.backend_url, settings.backend_timeout_s
+        super().__init__(504, f"backend {url} did not answer within {timeout_s:g} s")
 
 
 def settings(environ: Mapping[str, str]) -> Settings:
@@ -102,7 +97,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
         raise SystemExit(f"{name} must be {kind} from {lowest:g} to {highest:g}, not {text!r}")
 
     backend_url = environ.get("BACKEND_URL", "http://127.0.0.1:8000")
-    if not re.fullmatch(r"http://[^/:]+:[0-9]{1,5}", backend_url):
+    if not re.fullmatch(r"http://([^][/:@?#\s]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}", backend_url):
         raise SystemExit(f"BACKEND_URL must look like http://host:port, not {backend_url!r}")
     return Settings(
         host=environ.get("HOST", "127.0.0.1"),
@@ -186,47 +181,28 @@ def file_block() -> bytes:
     return (bytes(range(251)) * 4178)[: 1024 * 1024]
 
 
-def fanout_body(backend_url: str, delay: str, answers: list[bytes]) -> bytes:
+def fanout_body(settings: Settings, delay: str, answers: list[bytes]) -> bytes:
     """The body of `/fanout`, from the backend's answers; BackendBroken if one is none."""
-    return b'{"delay":%b,"ids":%b}' % (delay.encode(), _ids(backend_url, answers))
+    return b'{"delay":%b,"ids":%b}' % (delay.encode(), _ids(settings, answers))
 
 
-def composite_body(backend_url: str, delay: str, cycles: int, answers: list[bytes]) -> bytes:
+def composite_body(settings: Settings, delay: str, cycles: int, answers: list[bytes]) -> bytes:
     """The body of `/composite`, from the backend's 12 answers; BackendBroken if one is none."""
-    ids = _ids(backend_url, answers)
+    ids = _ids(settings, answers)
     return b'{"delay":%b,"cycles":%d,"ids":%b}' % (delay.encode(), cycles, ids)
 
 
-def _ids(backend_url: str, answers: list[bytes]) -> bytes:
+def _ids(settings: Settings, answers: list[bytes]) -> bytes:
     try:
         ids = [json.loads(answer)["id"] for answer in answers]
     except (ValueError, TypeError, KeyError):
-        raise BackendBroken(backend_url) from None
+        raise BackendBroken(settings) from None
     return json.dumps(ids, separators=(",", ":")).encode()
 
 
 def cpu_body(cycles: int) -> bytes:
     """The body of `/cpu`."""
     return b'{"cycles":%d}' % cycles
-
-
-def line_address(backend_url: str) -> tuple[str, int]:
-    """Where the backend speaks the line protocol: one port above the HTTP one."""
-    host, _, port = backend_url.removeprefix("http://").partition(":")
-    return host, int(port) + 1
-
-
-def line(delay: str, request_id: str) -> bytes:
-    """What to send for a `/line`; the same comes back after the delay."""
-    return f"{delay} {request_id}\n".encode()
-
-
-def line_body(backend_url: str, sent: bytes, received: bytes) -> bytes:
-    """The body of `/line`, from the line that came back; BackendBroken if it is another."""
-    if received != sent:
-        raise BackendBroken(backend_url)
-    delay, _, request_id = received[:-1].partition(b" ")
-    return b'{"delay":%b,"id":"%b"}' % (delay, request_id)
 
 
 def error_body(message: str) -> bytes:

@@ -1,7 +1,7 @@
-"""One virtual environment for each service, built by uv from the service's lock.
+"""One virtual environment for each service, built by uv from its part of the services' lock.
 
-They stand in `.venvs/<name>`; a lock that has not changed is not installed
-again. Nothing outside the checkout is written to, the package cache included.
+They stand in `.venvs/<name>`; one whose part of the lock has not changed is not
+installed again. Nothing outside the checkout is written to, the package cache included.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loadtests.catalog import ROOT, SERVICES
+from services import folders
 
 ENVIRONMENTS = ROOT / ".venvs"
 
@@ -41,15 +42,17 @@ def ensure(names: Iterable[str]) -> None:
             list(pool.map(_build, stale))
 
 
-def uv(*arguments: str) -> None:
-    """Run uv; InstallError with its output where it fails."""
+def uv(*arguments: str, given: str | None = None) -> None:
+    """Run uv, with `given` on its standard input; InstallError with its output where it fails."""
     environment = {
         "UV_CACHE_DIR": str(ROOT / ".cache" / "uv"),
         "UV_PYTHON_DOWNLOADS": "never",
         **os.environ,
     }
     command = [sys.executable, "-m", "uv", "--quiet", *arguments]
-    done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        command, env=environment, input=given, text=True, capture_output=True, check=False
+    )
     if done.returncode:
         raise InstallError(
             f"uv {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}"
@@ -59,20 +62,25 @@ def uv(*arguments: str) -> None:
 def _build(name: str) -> None:
     folder = ENVIRONMENTS / name
     uv("venv", "--clear", "--python", sys.executable, str(folder))
-    requirements = SERVICES / name / "requirements.txt"
+    pins = folder / "requirements.txt"
+    pins.write_text(_pins(name))
     interpreter = str(python(name))
-    uv("pip", "sync", "--python", interpreter, "--require-hashes", str(requirements))
+    uv("pip", "sync", "--python", interpreter, "--require-hashes", str(pins))
     (folder / "built-from").write_text(_lock(name))
 
 
-def _lock(name: str) -> str:
-    """What an environment is built from: the lock and the Python that runs it."""
+def _pins(name: str) -> str:
     try:
-        lock = (SERVICES / name / "requirements.txt").read_bytes()
-    except OSError as error:
-        raise InstallError(f"services/{name}: no lock, run `make lock` ({error})") from error
+        return folders.pins(name, SERVICES)
+    except (OSError, ValueError) as error:
+        raise InstallError(str(error)) from error
+
+
+def _lock(name: str) -> str:
+    """What an environment is built from: its part of the lock, and the Python that runs it."""
+    digest = hashlib.sha256(_pins(name).encode()).hexdigest()
     # Not sys.prefix: `make bench` and `make test` run in environments of their own on that Python.
-    return f"{platform.python_version()} {sys.base_prefix} {hashlib.sha256(lock).hexdigest()}\n"
+    return f"{platform.python_version()} {sys.base_prefix} {digest}\n"
 
 
 def _built_from(name: str) -> str | None:

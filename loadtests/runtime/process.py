@@ -35,14 +35,11 @@ class ServiceProcess:
         self.name = name
         self.url = f"http://{settings.get('HOST', '127.0.0.1')}:{settings['PORT']}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
-        folder = SERVICES / name
-        path = f"{environments.python(name).parent}{os.pathsep}{os.environ['PATH']}"
         with affinity(cpus):
             try:
                 self._process = subprocess.Popen(
-                    [str(folder / "serve")],
-                    cwd=folder,
-                    env={**os.environ, "PATH": path, "PYTHONPATH": str(SERVICES), **settings},
+                    [environments.python(name), SERVICES / "folders.py", "run", name],
+                    env={**os.environ, **settings},
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=subprocess.STDOUT,
@@ -50,7 +47,7 @@ class ServiceProcess:
                 )
             except OSError as error:
                 self._log.close()
-                raise ServiceFailed(f"services/{name}/serve cannot be run: {error}") from error
+                raise ServiceFailed(f"{name} cannot be run: {error}") from error
 
     @property
     def pid(self) -> int:

@@ -1,0 +1,113 @@
+"""FastAPI on uvicorn: a coroutine waits.
+
+While the backend is slow, the coroutine that asked it is suspended at `await`;
+the one event loop of the process goes on with all the others.
+"""
+
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+import asyncio
+from client import Backend
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+import contract
+import start
+from start import SETTINGS
+
+INFO = start.info()
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    global backend
+    backend = Backend()
+    yield
+    await backend.close()
+
+
+app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+
+
+@app.api_route("/", methods=["GET", "HEAD"])
+async def index(request: Request) -> Response:
+    delay = contract.delay_from(request.url.query)
+    return answer(await backend.call(delay, request_id(request)))
+
+
+@app.api_route("/fanout", methods=["GET", "HEAD"])
+async def fanout(request: Request) -> Response:
+    number, delay = contract.fanout_from(request.url.query)
+    ids = contract.call_ids(request_id(request), number)
+    answers = await together(*[backend.call(delay, call_id) for call_id in ids])
+    return answer(contract.fanout_body(SETTINGS, delay, answers))
+
+
+@app.api_route("/composite", methods=["GET", "HEAD"])
+async def composite(request: Request) -> Response:
+    delay, cycles = contract.composite_from(request.url.query)
+    ids = contract.call_ids(request_id(request), contract.COMPOSITE_CALLS)
+
+    async def branch(ids: list[str]) -> list[bytes]:
+        answers = await together(*[backend.call(delay, call_id) for call_id in ids])
+        contract.burn(cycles)
+        return answers
+
+    first = await backend.call(delay, ids[0])
+    contract.burn(cycles)
+    left, right = await together(branch(ids[1:6]), branch(ids[6:11]))
+    contract.burn(cycles)
+    last = await backend.call(delay, ids[11])
+    contract.burn(cycles)
+    answers = [first, *left, *right, last]
+    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+
+
+@app.api_route("/cpu", methods=["GET", "HEAD"])
+async def cpu(request: Request) -> Response:
+    cycles = contract.cycles_from(request.url.query)
+    contract.burn(cycles)
+    return answer(contract.cpu_body(cycles))
+
+
+@app.api_route("/health", methods=["GET", "HEAD"])
+async def health() -> Response:
+    return answer(b'{"status":"ok"}')
+
+
+@app.api_route("/info", methods=["GET", "HEAD"])
+async def info() -> Response:
+    return answer(INFO)
+
+
+async def together(*coroutines: Coroutine[None, None, object]) -> list:
+    """All results, in order; the first failure cancels the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def request_id(request: Request) -> str:
+    given = request.headers.getlist("X-Request-ID")
+    return contract.checked_request_id(",".join(given) if given else None)
+
+
+def answer(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type=contract.JSON)
+
+
+@app.exception_handler(contract.Problem)
+async def problem(request: Request, error: contract.Problem) -> Response:
+    return answer(contract.error_body(error.message), error.status)
+
+
+@app.exception_handler(HTTPException)
+async def http_error(request: Request, error: HTTPException) -> Response:
+    message = contract.MESSAGES.get(error.status_code, contract.INTERNAL)
+    response = answer(contract.error_body(message), error.status_code)
+    response.headers.update(error.headers or {})
+    return response

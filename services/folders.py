@@ -1,0 +1,171 @@
+"""The folders of services, and the one place that knows what a variant has from its parent.
+
+    python services/folders.py run NAME           become the service NAME
+    python services/folders.py pins NAME          its part of the lock, for an installer
+    python services/folders.py collect NAME DIR   copy all that its image needs
+
+A folder with a `service.toml` is a service; its name is its path below `services/`,
+joined by `-`. It has every file of the folders above it, except those it has itself.
+Only the standard library is needed: an image runs this before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+SERVICES = Path(__file__).resolve().parent
+BACKEND = "backend"  # what the services wait for; no service itself
+LOCK = "requirements.txt"
+SHARED = ("contract.py", "start.py", "bare")
+
+# What a service may see of the environment. Nothing else: GUNICORN_CMD_ARGS, UVICORN_*,
+# HTTP_PROXY and their like would change what is measured.
+SETTINGS = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+SYSTEM = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
+
+
+class UnknownFolder(ValueError):
+    """A name that no folder has; the text lists those there are."""
+
+
+def names(services: Path = SERVICES) -> list[str]:
+    """All services, sorted."""
+    return sorted(_folders(services))
+
+
+def chain(name: str, services: Path = SERVICES) -> list[Path]:
+    """The folder of `name` and those above it that it has files from, its own first."""
+    folder = services / BACKEND if name == BACKEND else _folders(services).get(name)
+    if folder is None:
+        raise UnknownFolder(f"no service {name!r}; there are: {', '.join(names(services))}")
+    return [folder, *folder.parents[: len(folder.relative_to(services).parts) - 1]]
+
+
+def find(name: str, file: str, services: Path = SERVICES) -> Path:
+    """The file of that name that `name` has; FileNotFoundError where it has none."""
+    for folder in chain(name, services):
+        if (folder / file).is_file():
+            return folder / file
+    raise FileNotFoundError(f"services/{name}: {file} is missing, in the folders above, too")
+
+
+def modules(name: str, services: Path = SERVICES) -> dict[str, Path]:
+    """The Python files that `name` is made of, by their names, those of all services apart."""
+    found: dict[str, Path] = {}
+    for folder in chain(name, services):
+        for path in sorted(folder.glob("*.py")):
+            found.setdefault(path.name, path)
+    return dict(sorted(found.items()))
+
+
+def requirements(name: str, services: Path = SERVICES) -> list[str]:
+    """The packages that `name` imports or is served by, as its `requirements.in` writes them."""
+    lines = find(name, "requirements.in", services).read_text().splitlines()
+    return [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
+
+
+def pins(name: str, services: Path = SERVICES) -> str:
+    """The part of the lock that `name` needs: exact versions with their hashes.
+
+    Which package brings which others is what the lock's own comments say (`# via`).
+    ValueError where the lock does not have what `requirements.in` names.
+    """
+    entries = _entries((services / LOCK).read_text())
+    wanted = {_canonical(requirement) for requirement in requirements(name, services)}
+    missing = wanted - {package for package, _, _ in entries}
+    if missing:
+        listed = ", ".join(sorted(missing))
+        raise ValueError(f"services/{name}: {listed} not in the lock, run `make lock`")
+    while more := {p for p, _, parents in entries if parents & wanted} - wanted:
+        wanted |= more
+    return "".join(text for package, text, _ in entries if package in wanted)
+
+
+def environment(name: str, services: Path = SERVICES) -> dict[str, str]:
+    """The variables that `name` is started with, out of those there are."""
+    passed = {key: os.environ[key] for key in (*SETTINGS, *SYSTEM) if key in os.environ}
+    path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return {
+        **passed,
+        "PATH": os.pathsep.join(path),
+        "PYTHONPATH": os.pathsep.join(map(str, [*chain(name, services), services])),
+        "PYTHONUNBUFFERED": "1",
+        "SERVICE": name,
+    }
+
+
+def run(name: str) -> None:
+    """Become the service: its `serve`, in its own folder."""
+    serve = find(name, "serve")
+    os.chdir(chain(name)[0])
+    # By the shell: a checkout need not have kept the file's mode.
+    os.execve("/bin/sh", ["/bin/sh", str(serve)], environment(name))
+
+
+def collect(name: str, target: Path) -> None:
+    """Copy the files of `name`, and its part of the lock, so that anyone may read them."""
+    target.mkdir(parents=True, exist_ok=True)
+    (target / LOCK).write_text(pins(name))
+    for folder in reversed(chain(name)):
+        for path in folder.iterdir():
+            if path.is_file():
+                _copy(path, target / "services" / path.relative_to(SERVICES))
+    for path in (Path(__file__), *map(SERVICES.joinpath, SHARED)):
+        for file in [path] if path.is_file() else path.glob("*.py"):
+            _copy(file, target / "services" / file.relative_to(SERVICES))
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _folders(services: Path) -> dict[str, Path]:
+    found = [path.parent for path in services.rglob("service.toml")]
+    return {"-".join(folder.relative_to(services).parts): folder for folder in found}
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _entries(lock: str) -> list[tuple[str, str, set[str]]]:
+    """Each pin of a lock: its package, its lines without comments, and what needs it."""
+    found = []
+    for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE):
+        lines = [line for line in entry.splitlines() if line.strip()]
+        pin = [line for line in lines if not line.lstrip().startswith("#")]
+        comments = [line.lstrip(" #").removeprefix("via").strip() for line in lines[len(pin) :]]
+        if pin:
+            parents = {_canonical(comment) for comment in comments if comment}
+            found.append((_canonical(pin[0]), "\n".join(pin) + "\n", parents))
+    return found
+
+
+def _canonical(requirement: str) -> str:
+    """The package that a requirement names, as PEP 503 writes it."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def main() -> None:
+    """One of the three commands; SystemExit with a line for what cannot be done."""
+    match sys.argv[1:]:
+        case ["run", name]:
+            act, arguments = run, (name,)
+        case ["pins", name]:
+            act, arguments = lambda name: print(pins(name), end=""), (name,)
+        case ["collect", name, target]:
+            act, arguments = collect, (name, Path(target))
+        case _:
+            sys.exit("folders.py run NAME | pins NAME | collect NAME DIR")
+    try:
+        act(*arguments)
+    except (ValueError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

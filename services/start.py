@@ -1,0 +1,117 @@
+"""What is alike in all services and no exhibit: settings, sockets, processes, signals, `/info`.
+
+How a request waits is not here: that is what the services' own files show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import platform
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+
+import contract
+import folders
+
+BACKLOG = 4096  # as many may connect in one instant; the default of most servers is 100
+DRAIN_S = 30  # that what is in flight at SIGTERM may take
+KEEP_ALIVE_S = 75  # that a server keeps an idle connection of a client, where it can be told
+
+NAME = os.environ.get("SERVICE") or sys.exit("run a service with: python services/folders.py run NAME")
+SETTINGS = contract.settings(os.environ)
+
+
+def info(*, slots: int | None = None, client_pool: int | None = None, concurrency: int | None = None) -> bytes:
+    """The body of `/info`.
+
+    `slots` are requests that one process can have waiting for the backend, `client_pool`
+    the backend connections that it may open; each is CONCURRENCY where it is not given.
+    `concurrency` is given where it is not the variable's.
+    """
+    each = SETTINGS.concurrency if concurrency is None else concurrency
+    packages = [requirement.partition("[")[0] for requirement in folders.requirements(NAME)]
+    return json.dumps(
+        {
+            "service": NAME,
+            "workers": SETTINGS.workers,
+            "concurrency": each,
+            "slots": SETTINGS.workers * (each if slots is None else slots),
+            "client_pool": each if client_pool is None else client_pool,
+            "backend_url": SETTINGS.backend_url,
+            "backend_timeout_s": SETTINGS.backend_timeout_s,
+            "versions": {"python": platform.python_version()}
+            | {package: version(package) for package in packages},
+        }
+    ).encode()
+
+
+def listen() -> socket.socket:
+    """A socket that listens on HOST and PORT; SystemExit where there cannot be one."""
+    family = socket.AF_INET6 if ":" in SETTINGS.host else socket.AF_INET
+    try:
+        return socket.create_server((SETTINGS.host, SETTINGS.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        sys.exit(f"cannot listen on HOST {SETTINGS.host}, PORT {SETTINGS.port}: {why}")
+
+
+def run(serve: Callable[[socket.socket], None]) -> None:
+    """Call `serve` with the listening socket, in WORKERS processes; ends when they have.
+
+    SIGTERM is blocked until `serve` calls `heed_sigterm`, so that none is lost before
+    somebody can act on it. With several processes it is passed on to each, and when
+    one of them ends the others are stopped: the service would not be what it says.
+    """
+    listener = listen()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    if SETTINGS.workers == 1:
+        serve(listener)
+        return
+    fork = multiprocessing.get_context("fork")
+    workers = [fork.Process(target=serve, args=[listener]) for _ in range(SETTINGS.workers)]
+    for worker in workers:
+        worker.start()
+    running = list(workers)
+
+    def stop(*_: object) -> None:
+        while running:
+            running.pop().terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    heed_sigterm()
+    multiprocessing.connection.wait([worker.sentinel for worker in workers])
+    stop()
+    for worker in workers:
+        worker.join()
+    sys.exit(max(abs(worker.exitcode or 0) for worker in workers))
+
+
+def heed_sigterm() -> None:
+    """Let SIGTERM arrive, once there is a handler for it."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
+async def sigterm() -> None:
+    """Wait for SIGTERM or SIGINT, and for what had arrived before it."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    heed_sigterm()
+    await stop.wait()
+    await asyncio.sleep(0.1)  # what came before may still be in the sockets' buffers
+
+
+async def drained(in_flight: Callable[[], int]) -> None:
+    """Wait until nothing is in flight any more, for DRAIN_S at most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DRAIN_S
+    while in_flight() and loop.time() < deadline:
+        await asyncio.sleep(0.01)
