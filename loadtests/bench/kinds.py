@@ -77,6 +77,12 @@ def delay_steps(profile: Profile) -> Iterable[Step]:
         yield Step(f"{users}-users-{profile.delay_s * 1000:g}ms", users)
 
 
+def clients_steps(profile: Profile) -> Iterable[Step]:
+    """Closed, over services that differ in their client to the backend."""
+    for users in profile.users:
+        yield Step(f"clients-{users}-users-{profile.delay_s * 1000:g}ms", users)
+
+
 def composite_steps(profile: Profile) -> Iterable[Step]:
     """Closed, with requests of 12 calls, three after one another, and 5 burns."""
     for users in profile.users:
@@ -160,6 +166,7 @@ def capacity_steps(profile: Profile) -> Iterable[Step]:
 
 KINDS = {
     "delay": Kind("/", ("users",), 1, 1, delay_steps, steady=True),
+    "clients": Kind("/", ("users",), 1, 1, clients_steps, steady=True),
     "composite": Kind(
         "/composite",
         ("users", "burst_ms"),

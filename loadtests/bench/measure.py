@@ -26,8 +26,8 @@ GENERATOR_SLACK_S = 60.0
 CONNECTION_S = 0.02
 # What a window of the generator and a point call the same; a window has what its kind measures.
 FIGURES = (
-    *("requests", "failures", "failure_kinds", "unfinished", "in_flight", "connections"),
-    "slowest_first_ms",
+    *("requests", "failures", "failure_kinds", "unfinished", "in_flight", "served"),
+    *("connections", "slowest_first_ms"),
     *("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "mean_ms", "histogram"),
     *("heavy_requests", "heavy_p50_ms", "backend_calls", "backend_cpu", "generator_cpu"),
     *("dropped", "lag_p99_ms", "sent_p50_ms", "sent_p99_ms", "sent_histogram"),
@@ -75,7 +75,7 @@ def _measure(
                     fail(measured, window["reason"], running.log_tail())
                 else:
                     fill(measured, window, used)
-                    if "keep-alive" in service.cannot:  # between two requests a user has none
+                    if "keep-alive" in service.exceptions:  # between two requests a user has none
                         measured.connections = None
                     set_ceiling(measured, info, kind, step)
                     judge(measured, kind, window["problems"], result.instruments)

@@ -15,7 +15,7 @@ from loadtests.runtime import Runtime
 
 @dataclass(frozen=True)
 class Part:
-    """One profile of a run; `left_out` gives the reason of each service that cannot do it.
+    """One profile of a run; `left_out` gives the reason of each service that is not in it.
 
     One of `services` may be there a second time, to be measured `again`.
     """
@@ -58,8 +58,8 @@ def parts(name: str, wanted: str, runtime_name: str, settings: dict[str, str]) -
 def _part(profile: Profile, wanted: str, runtime_name: str, settings: dict[str, str]) -> Part:
     route = profile.of_kind.route
     chosen = catalog.select(wanted.strip() or " ".join(profile.services))
-    able = [service for service in chosen if route not in service.cannot]
-    left_out = {service: service.cannot[route] for service in chosen if route in service.cannot}
+    able = [service for service in chosen if service.has(route)]
+    left_out = {one: f"it does not offer {route}" for one in chosen if one not in able}
     for name in ("concurrency", "backend_timeout_s"):
         if (wanted_here := getattr(profile, name)) and not os.environ.get(name.upper()):
             settings = {**settings, name.upper(): str(wanted_here)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from loadtests import record
 from loadtests.bench import instruments, machine
@@ -117,8 +119,14 @@ def _new_run(name: str, parts: list[Part]) -> Run:
         seed=random.SystemRandom().randrange(10_000),
         workloads={part.profile.name: part.description() for part in parts},
         machine=machine.describe(),
-        services={name: {**s.description(), "info": None} for name, s in services.items()},
+        services={name: _description(s) for name, s in services.items()},
     )
+
+
+def _description(service: Service) -> dict[str, Any]:
+    """What it is, for the record; a limit that CONCURRENCY has replaced is none."""
+    limit = "" if os.environ.get("CONCURRENCY") else service.limit
+    return {**service.description(), "limit": limit, "info": None}
 
 
 def _folder(results: Path, result: Run) -> Path:

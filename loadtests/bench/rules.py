@@ -17,6 +17,8 @@ MAX_LAG_MS = 5.0
 SHORTEST_WAIT = 0.98
 # Little's law: what may be missing, besides what the window's ends cut off.
 LITTLE = 0.03
+# What a client may repeat, of its calls: where it does it for more, the load is not the users'.
+REPEATED = 0.01
 WINDOWS_PER_REQUEST = 10  # so many mean response times a window must have
 FEWEST_FOR_LITTLE = 50
 
@@ -48,13 +50,14 @@ def failures(point: Point, kind: Kind) -> str:
 def stray_calls(point: Point, kind: Kind) -> str:
     """The backend has seen each request, but for one of each user at either end of the window.
 
-    Where there are no users, but for those that were in flight at the ends.
+    Where there are no users, but for those that were in flight at the ends. A client may
+    have repeated a few calls.
     """
-    stray = abs(point.backend_calls - kind.calls * point.requests)
-    cut = point.users
+    expected, cut = kind.calls * point.requests, point.users
     if kind.arriving:
         cut = point.unfinished + ceil(2 * (point.in_flight or 0))
-    if stray <= kind.calls * cut:
+    stray = point.backend_calls - expected
+    if -kind.calls * cut <= stray <= kind.calls * cut + REPEATED * expected:
         return ""
     each = f" of {kind.calls} calls each" if kind.calls > 1 else ""
     return f"the backend received {point.backend_calls} calls for {point.requests} requests{each}"
@@ -139,6 +142,8 @@ def too_few(point: Point, kind: Kind) -> str:
     least = fewest_requests(point, kind)
     if point.requests >= least or not kind.timed:
         return ""
+    if not point.requests and point.users:
+        return f"nobody was served: none of {point.users:,} users had an answer in the window"
     return f"only {point.requests} requests completed, at least {least} are needed"
 
 

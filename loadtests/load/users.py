@@ -50,6 +50,7 @@ class RawHttpUser(User):
     in_flight = 0
     began = 0.0  # on perf_counter's clock
     first_ms: float | None = None  # response time of its first request
+    served_at = 0.0  # when its last right answer came, on the same clock
     _numbers = count()
 
     def on_start(self) -> None:
@@ -104,7 +105,8 @@ class RawHttpUser(User):
                 length, failure = ask(connection, head, b"%x-%x" % (self.number, number))
             finally:
                 kind.in_flight -= 1
-            response_time_ms = (time.perf_counter() - due) * 1000
+            answered = time.perf_counter()
+            response_time_ms = (answered - due) * 1000
             if not number:
                 self.first_ms = response_time_ms
             fire(
@@ -117,6 +119,8 @@ class RawHttpUser(User):
             )
             if failure:
                 gevent.sleep(self.pause_after_failure_s)
+            else:
+                self.served_at = answered
 
     def head(self) -> bytes:
         """What every request begins with; the id and the end of the head follow."""

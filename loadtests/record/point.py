@@ -17,8 +17,8 @@ class Point:
     what a request is. The histograms are of response times in microseconds
     (load/histogram.py): of an open workload `histogram` counts from the instant a
     request was due, `sent_histogram` from the one it was sent; `dropped` were due
-    and never sent. `in_flight` is a mean over the window, sampled; `connections`
-    those of the users; `slowest_first_ms` the longest that one of the users that joined
+    and never sent. `in_flight` is a mean over the window, sampled; `served`
+    are the users that had an answer within it, `connections` those of the users; `slowest_first_ms` the longest that one of the users that joined
     for this scenario waited for its first answer, before the window opened. Context
     switches are those within the window.
     run.schema.json says what each is.
@@ -63,6 +63,7 @@ class Point:
     sent_p99_ms: float | None = None
     sent_histogram: str = ""
     in_flight: float | None = None
+    served: int | None = None
     connections: int | None = None
     slowest_first_ms: float | None = None
     backend_cpu: float | None = None

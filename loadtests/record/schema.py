@@ -13,11 +13,12 @@ from typing import Any
 
 import jsonschema
 
-VERSION = 3
+VERSION = 4
 FILES = {
     1: Path(__file__).with_name("run.schema.1.json"),
     2: Path(__file__).with_name("run.schema.2.json"),
-    3: Path(__file__).with_name("run.schema.json"),
+    3: Path(__file__).with_name("run.schema.3.json"),
+    4: Path(__file__).with_name("run.schema.json"),
 }
 
 
@@ -39,6 +40,8 @@ def upgraded(document: dict[str, Any]) -> dict[str, Any]:
         document = _of_several_profiles(document)
     if document["schema"] == 2:
         document = _with_histograms(document)
+    if document["schema"] == 3:
+        document = _with_kinds(document)
     return document
 
 
@@ -65,6 +68,24 @@ def _with_histograms(document: dict[str, Any]) -> dict[str, Any]:
     for row in document["summary"]:
         row.update(dict.fromkeys(NEW_FIGURES), dropped=0, histogram="", merged={})
     return document | {"schema": 3}
+
+
+def _with_kinds(document: dict[str, Any]) -> dict[str, Any]:
+    """From schema 3: no kinds of services, and what one cannot do in the place of what it offers.
+
+    What was left out of a profile is said with the profile.
+    """
+    measured = {(point["profile"], point["service"]) for point in document["points"]}
+    for name, service in document["services"].items():
+        cannot = service.pop("cannot")
+        for profile, workload in document["workloads"].items():
+            left_out = workload.setdefault("left_out", {})
+            reason = cannot.get(workload.get("route"))
+            if reason and (profile, name) not in measured:
+                left_out[name] = reason
+        exceptions = {rule: why for rule, why in cannot.items() if not rule.startswith("/")}
+        service.update(kind="", offers=[], exceptions=exceptions, limit="")
+    return document | {"schema": 4}
 
 
 def validate(document: Any, path: Path) -> None:

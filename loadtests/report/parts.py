@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from loadtests.bench.kinds import KINDS
 from loadtests.record import Point, Run, Spread, Summary
 from loadtests.report import facts
 
@@ -18,7 +17,7 @@ class Part:
 
     `run` is the run with nothing else in it; its services are those that were
     measured, and after an interruption those that would have been. `cannot`
-    holds the reason of each service whose model forbids the workload. `prefix`
+    holds the reason of each service that was left out of it. `prefix`
     tells the names of its charts from those of other parts.
     """
 
@@ -139,11 +138,8 @@ def _part(run: Run, name: str, settings: dict[str, Any]) -> Part:
     kind = settings["kind"]
     points = [point for point in run.points if point.profile == name]
     measured = {point.service for point in points}
-    cannot = {
-        service: reason
-        for service, about in sorted(run.services.items())
-        if (reason := about["cannot"].get(KINDS[kind].route)) and service not in measured
-    }
+    left_out: dict[str, str] = settings.get("left_out", {})
+    cannot = {name: left_out[name] for name in sorted(left_out) if name not in measured}
     # A profile may have services of its own. Who has no point in a finished run is none of them.
     chosen = {} if run.finished_at else dict.fromkeys(settings.get("services") or run.services)
     services = {

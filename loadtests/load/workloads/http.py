@@ -48,6 +48,7 @@ class HttpLoad(Load):
         self.failure_kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.in_flight: list[int] = []  # as sampled
         self.herd = ""
+        self.opened = 0.0
         self.slowest_first_ms: float | None = None
         on_request = self.runner.environment.events.request
         on_request.add_listener(self._count)  # type: ignore[no-untyped-call]
@@ -107,6 +108,7 @@ class HttpLoad(Load):
         self.failure_kinds.clear()
         self.in_flight.clear()
         self.runner.stats.reset_all()
+        self.opened = perf_counter()
 
     def run(self, window_s: float) -> None:
         """Let the users do, and look how many of them wait.
@@ -124,6 +126,7 @@ class HttpLoad(Load):
         return {
             "unfinished": self.user.in_flight,
             "in_flight": round(sum(samples) / len(samples), 3) if samples else None,
+            "served": self.served(),
             "connections": self.connections(),
             "slowest_first_ms": self.slowest_first_ms,
             **self.figures(self.user),
@@ -134,6 +137,10 @@ class HttpLoad(Load):
         """Those of the class `user`."""
         users = (greenlet.args[0] for greenlet in self.runner.user_greenlets)
         return [user for user in users if isinstance(user, self.user)]
+
+    def served(self) -> int | None:
+        """How many users of the class `user` had a right answer in the window."""
+        return sum(user.served_at >= self.opened for user in self.users())
 
     def connections(self) -> int | None:
         """How many users of the class `user` have an established connection, where one can ask."""

@@ -36,7 +36,6 @@ class Load(HttpLoad):
         self.sent_ms: list[float] = []
         self.lags_ms: list[float] = []
         self.dropped = self.arrived_before = 0
-        self.opened = 0.0
         on_request = self.runner.environment.events.request
         on_request.add_listener(self._note)  # type: ignore[no-untyped-call]
 
@@ -70,7 +69,7 @@ class Load(HttpLoad):
         self.sent_ms.clear()
         self.lags_ms.clear()
         self.dropped = 0
-        self.arrived_before, self.opened = ArrivalUser.arrived, perf_counter()
+        self.arrived_before = ArrivalUser.arrived
 
     def end(self) -> dict[str, Any]:
         """Figures from the instant at which a request was due, and from that of its sending."""
@@ -93,6 +92,9 @@ class Load(HttpLoad):
 
     def await_first_answers(self) -> None:
         """One stream is no user that joins: what arrives late belongs to it."""
+
+    def served(self) -> None:
+        """There are no users."""
 
     def connections(self) -> None:
         """As many as it takes: their number says nothing."""
