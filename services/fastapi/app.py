@@ -4,10 +4,10 @@ While the backend is slow, the coroutine that asked it is suspended at `await`;
 the one event loop of the process goes on with all the others.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
-import asyncio
 from client import Backend
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -27,18 +27,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await backend.close()
 
 
-app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)  # the routes below only
 
 
 @app.api_route("/", methods=["GET", "HEAD"])
 async def index(request: Request) -> Response:
-    delay = contract.delay_from(request.url.query)
+    delay = contract.delay_from(query(request))
     return answer(await backend.call(delay, request_id(request)))
 
 
 @app.api_route("/fanout", methods=["GET", "HEAD"])
 async def fanout(request: Request) -> Response:
-    number, delay = contract.fanout_from(request.url.query)
+    number, delay = contract.fanout_from(query(request))
     ids = contract.call_ids(request_id(request), number)
     answers = await together(*[backend.call(delay, call_id) for call_id in ids])
     return answer(contract.fanout_body(SETTINGS, delay, answers))
@@ -46,7 +46,7 @@ async def fanout(request: Request) -> Response:
 
 @app.api_route("/composite", methods=["GET", "HEAD"])
 async def composite(request: Request) -> Response:
-    delay, cycles = contract.composite_from(request.url.query)
+    delay, cycles = contract.composite_from(query(request))
     ids = contract.call_ids(request_id(request), contract.COMPOSITE_CALLS)
 
     async def branch(ids: list[str]) -> list[bytes]:
@@ -66,7 +66,7 @@ async def composite(request: Request) -> Response:
 
 @app.api_route("/cpu", methods=["GET", "HEAD"])
 async def cpu(request: Request) -> Response:
-    cycles = contract.cycles_from(request.url.query)
+    cycles = contract.cycles_from(query(request))
     contract.burn(cycles)
     return answer(contract.cpu_body(cycles))
 
@@ -91,6 +91,10 @@ async def together(*coroutines: Coroutine[None, None, object]) -> list:
     return [task.result() for task in tasks]
 
 
+def query(request: Request) -> str:
+    return request.scope["query_string"].decode("latin-1")
+
+
 def request_id(request: Request) -> str:
     given = request.headers.getlist("X-Request-ID")
     return contract.checked_request_id(",".join(given) if given else None)
@@ -106,8 +110,10 @@ async def problem(request: Request, error: contract.Problem) -> Response:
 
 
 @app.exception_handler(HTTPException)
-async def http_error(request: Request, error: HTTPException) -> Response:
-    message = contract.MESSAGES.get(error.status_code, contract.INTERNAL)
-    response = answer(contract.error_body(message), error.status_code)
-    response.headers.update(error.headers or {})
+@app.exception_handler(Exception)
+async def http_error(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    message = contract.MESSAGES.get(status, contract.INTERNAL)
+    response = answer(contract.error_body(message), status)
+    response.headers.update(getattr(error, "headers", None) or {})
     return response

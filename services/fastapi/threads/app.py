@@ -1,0 +1,124 @@
+"""FastAPI with `def` handlers: a thread waits.
+
+FastAPI runs a handler that is no coroutine in Starlette's pool of threads. While the
+backend is slow, the thread that asked it waits; the event loop goes on, and requests
+for which no thread is free wait in its queue.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from contextlib import asynccontextmanager
+from functools import partial
+
+from anyio.to_thread import current_default_thread_limiter
+from client import Backend
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+import contract
+import start
+from start import SETTINGS
+
+INFO = start.info()
+
+backend = Backend()
+# A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
+calls = ThreadPoolExecutor(SETTINGS.concurrency)
+branches = ThreadPoolExecutor(SETTINGS.concurrency)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    current_default_thread_limiter().total_tokens = SETTINGS.concurrency
+    yield
+
+
+app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)  # the routes below only
+
+
+@app.api_route("/", methods=["GET", "HEAD"])
+def index(request: Request) -> Response:
+    delay = contract.delay_from(query(request))
+    return answer(backend.call(delay, request_id(request)))
+
+
+@app.api_route("/fanout", methods=["GET", "HEAD"])
+def fanout(request: Request) -> Response:
+    number, delay = contract.fanout_from(query(request))
+    ids = contract.call_ids(request_id(request), number)
+    answers = together(calls, partial(backend.call, delay), ids)
+    return answer(contract.fanout_body(SETTINGS, delay, answers))
+
+
+@app.api_route("/composite", methods=["GET", "HEAD"])
+def composite(request: Request) -> Response:
+    delay, cycles = contract.composite_from(query(request))
+    ids = contract.call_ids(request_id(request), contract.COMPOSITE_CALLS)
+
+    def branch(ids: list[str]) -> list[bytes]:
+        answers = together(calls, partial(backend.call, delay), ids)
+        contract.burn(cycles)
+        return answers
+
+    first = backend.call(delay, ids[0])
+    contract.burn(cycles)
+    left, right = together(branches, branch, [ids[1:6], ids[6:11]])
+    contract.burn(cycles)
+    last = backend.call(delay, ids[11])
+    contract.burn(cycles)
+    answers = [first, *left, *right, last]
+    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+
+
+@app.api_route("/cpu", methods=["GET", "HEAD"])
+def cpu(request: Request) -> Response:
+    cycles = contract.cycles_from(query(request))
+    contract.burn(cycles)
+    return answer(contract.cpu_body(cycles))
+
+
+@app.api_route("/health", methods=["GET", "HEAD"])
+async def health() -> Response:
+    return answer(b'{"status":"ok"}')
+
+
+@app.api_route("/info", methods=["GET", "HEAD"])
+async def info() -> Response:
+    return answer(INFO)
+
+
+def together(pool: Executor, work: Callable, parts: list) -> list:
+    """Run `work` on all parts, the first in this thread; raises after the others have ended."""
+    others = [pool.submit(work, part) for part in parts[1:]]
+    try:
+        return [work(parts[0]), *(other.result() for other in others)]
+    finally:
+        wait([other for other in others if not other.cancel()])
+
+
+def query(request: Request) -> str:
+    return request.scope["query_string"].decode("latin-1")
+
+
+def request_id(request: Request) -> str:
+    given = request.headers.getlist("X-Request-ID")
+    return contract.checked_request_id(",".join(given) if given else None)
+
+
+def answer(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, media_type=contract.JSON)
+
+
+@app.exception_handler(contract.Problem)
+async def problem(request: Request, error: contract.Problem) -> Response:
+    return answer(contract.error_body(error.message), error.status)
+
+
+@app.exception_handler(HTTPException)
+@app.exception_handler(Exception)
+async def http_error(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    message = contract.MESSAGES.get(status, contract.INTERNAL)
+    response = answer(contract.error_body(message), status)
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
