@@ -84,16 +84,14 @@ def check_writable(results: Path) -> None:
 
 
 def service_settings() -> dict[str, str]:
-    """The settings every service gets, from the environment or as CONTRACT.md has them.
+    """The settings that the environment has for every service; each has its own defaults.
 
-    WORKERS only where it is given: a service may have another default. UsageError
-    where one is not what CONTRACT.md allows.
+    UsageError where one is not what CONTRACT.md allows.
     """
-    defaults = {"WORKERS": "", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
-    given = {name: os.environ.get(name) or default for name, default in defaults.items()}
-    settings = {name: value for name, value in given.items() if value}
-    if "WORKERS" not in settings:
-        os.environ.pop("WORKERS", None)  # not an empty one, which services would inherit
+    names = ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+    settings = {name: os.environ[name] for name in names if os.environ.get(name)}
+    for name in set(names) - set(settings):
+        os.environ.pop(name, None)  # not an empty one, which services would inherit
     try:
         contract.settings(settings)
     except SystemExit as error:

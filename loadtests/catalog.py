@@ -66,11 +66,6 @@ class Service:
         """Whether it answers that route."""
         return route in CORE or route in self.offers
 
-    def settings(self, common: dict[str, str], given: bool) -> dict[str, str]:
-        """The settings it is started with: `common`, without a CONCURRENCY that nobody `given`."""
-        own = bool(self.limit) and not given
-        return {key: value for key, value in common.items() if not (own and key == "CONCURRENCY")}
-
     def description(self) -> dict[str, Any]:
         """Its `service.toml`, for the record of a run, and whose second measurement it is."""
         about = {key: value for key, value in asdict(self).items() if key not in ("name", "again")}

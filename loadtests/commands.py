@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
 from loadtests import catalog
 from loadtests.catalog import BACKEND, ROOT, SERVICES
-from loadtests.runtime import ServiceFailed, choose, compose_ui, environments
+from loadtests.runtime import ServiceFailed, choose, compose_file, compose_ui, environments
 from loadtests.runtime.local import HOST, LocalRuntime
 from loadtests.runtime.process import end_as_on_ctrl_c, is_free
 from services import folders
@@ -125,26 +125,61 @@ def rebuild(results: Path) -> int:
 
 
 def lock(name: str) -> int:
-    """Write the locks anew with the newest versions; with a service's `name` add what it lacks."""
+    """Write the locks anew with the newest versions; with a service's `name` add what it lacks.
+
+    Either way compose.yaml gets the services there are.
+    """
     if name:
         catalog.load(name)
-    wanted = {line for one in (BACKEND, *catalog.names()) for line in folders.requirements(one)}
-    _compile(SERVICES, "-", given="\n".join(sorted(wanted)), upgrade=not name)
-    for folder in [] if name else [ROOT / "loadtests", ROOT / "tests"]:
-        _compile(folder, str(folder / "requirements.in"), "--no-annotate")
+        _add_to_lock(name)
+    else:
+        wanted = {line for one in (BACKEND, *catalog.names()) for line in _requirements(one)}
+        _compile(SERVICES / folders.LOCK, "-", "--upgrade", given=wanted)
+        for folder in (ROOT / "loadtests", ROOT / "tests"):
+            source = str(folder / "requirements.in")
+            _compile(folder / folders.LOCK, source, "--upgrade", "--no-annotate")
+    compose = ROOT / "compose.yaml"
+    compose.write_text(compose_file.written(compose.read_text(), catalog.names()))
     return 0
 
 
-def _compile(folder: Path, *arguments: str, given: str | None = None, upgrade: bool = True) -> None:
-    """Resolve requirements for all Pythons and systems into the folder's `requirements.txt`."""
-    lock = folder / folders.LOCK
+def _add_to_lock(name: str) -> None:
+    """Add to the services' lock what `name` lacks; UsageError where that would change a pin."""
+    lock = SERVICES / folders.LOCK
+    before = lock.read_text()
+    pinned = folders.pinned(before)
+    locked = {
+        line
+        for one in (BACKEND, *catalog.names())
+        for line in _requirements(one)
+        if folders.canonical(line) in pinned
+    }
+    _compile(lock, "-", given=locked | set(_requirements(name)))
+    after = folders.pinned(lock.read_text())
+    changed = sorted(package for package, pin in pinned.items() if after.get(package, pin) != pin)
+    if changed:
+        lock.write_text(before)
+        raise UsageError(
+            f"what {name} needs does not go with the versions locked of {', '.join(changed)}:"
+            " run `make lock`, which renews all"
+        )
+
+
+def _requirements(name: str) -> list[str]:
+    try:
+        return folders.requirements(name, SERVICES)
+    except OSError as error:
+        raise UsageError(str(error)) from error
+
+
+def _compile(lock: Path, *arguments: str, given: Iterable[str] = ()) -> None:
+    """Resolve requirements for all Pythons and systems into the file `lock`."""
     print(f"locking {lock.relative_to(ROOT)}", flush=True)
     environments.uv(
         *("pip", "compile", "--universal", "--python-version", PYTHON_VERSION),
         *("--generate-hashes", "--no-header", "--no-emit-index-url"),
-        *(["--upgrade"] if upgrade else []),
         *("--output-file", str(lock), *arguments),
-        given=given,
+        given="\n".join(sorted(given)),
     )
 
 

@@ -1,39 +1,70 @@
-"""`make diff A=… B=…`: two services side by side."""
+"""`make diff A=… B=…`: what two services differ in, file by file."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
 
 from loadtests import catalog
 from loadtests.catalog import SERVICES
+from services import folders
+
+SERVE = "serve"
 
 
 def main() -> int:
-    """Show two services' `app.py` beside each other; 2 for a name that is none."""
+    """Print the differences between the files of two services; 2 for a name that is none."""
     names = sys.argv[1:]
     if len(names) != 2 or not all(names):
-        print("which two? make diff A=tornado B=sanic", file=sys.stderr)
+        print("which two? make diff A=tornado B=tornado-blocking", file=sys.stderr)
         return 2
     try:
-        services = [catalog.load(name) for name in names]
-    except catalog.UnknownService as error:
+        one, other = (catalog.load(name) for name in names)
+        print(f"{one.title}  →  {other.title}\n")
+        print(*differences(one.name, other.name), sep="\n")
+    except (catalog.UnknownService, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    if shutil.which("diff") is None:
-        print("diff is missing: install diffutils", file=sys.stderr)
-        return 2
-    width = min(shutil.get_terminal_size((180, 24)).columns, 220)
-    half = width // 2
-    print(f"{services[0].title[: half - 2]:{half}}{services[1].title[: half - 2]}", flush=True)
-    files = [str(SERVICES / name / "app.py") for name in names]
-    done = subprocess.run(
-        ["diff", "--side-by-side", "--expand-tabs", f"--width={width}", *files], check=False
-    )
-    if done.returncode == 0:
-        print(f"\n{names[0]} and {names[1]} are the same to the byte: compare their `serve`")
-    return 0 if done.returncode < 2 else 1
+    return 0
+
+
+def differences(one: str, other: str) -> Iterator[str]:
+    """The files that differ, as a unified diff, and in the last line those that do not."""
+    left, right = _files(one), _files(other)
+    same = []
+    for name in sorted({*left, *right}, key=lambda name: (name != "app.py", name == SERVE, name)):
+        changes = list(_changes(left.get(name), right.get(name)))
+        if changes:
+            yield from [*changes, ""]
+        else:
+            same.append(name)
+    kept = ", ".join(same) or "no file"
+    if set(same) == {*left, *right}:
+        yield f"All their files are the same: {kept}"
+    elif {*left, *right} - {SERVE} <= set(same):
+        yield f"They differ only in how they are served; the same in both: {kept}"
+    else:
+        yield f"The same in both: {kept}"
+
+
+def _files(name: str) -> dict[str, Path]:
+    """What a service is made of: its modules, and what starts it."""
+    return folders.modules(name, SERVICES) | {SERVE: folders.find(name, SERVE, SERVICES)}
+
+
+def _changes(old: Path | None, new: Path | None) -> Iterator[str]:
+    if old == new:
+        return iter(())
+    (a, a_text), (b, b_text) = _read(old), _read(new)
+    return unified_diff(a_text, b_text, a, b, lineterm="")
+
+
+def _read(path: Path | None) -> tuple[str, list[str]]:
+    if path is None:
+        return "(no such file)", []
+    return str(path.relative_to(SERVICES)), path.read_text().splitlines()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ All options of Locust work: `--headless -u 200 -r 200 -t 30s`, `--processes 4`,
 `--master` and `--worker`. With `--rate 100` each user is a stream of 100
 arrivals/s: `-u 4 --rate 100` is 400/s in all, however the users are spread.
 TARGETS, `name=url name=url …`, gives the services that `--service`, and the web
-UI's form, offer.
+UI's form, offer; a name alone is that of a container of compose.yaml.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from loadtests.load import users
 from loadtests.load.open import ARRIVALS, OpenUser, valid_rate
 
-TARGETS = dict(target.split("=", 1) for target in os.environ.get("TARGETS", "").split())
+TARGETS = {
+    name: url or f"http://{name}:8080"
+    for name, _, url in (text.partition("=") for text in os.environ.get("TARGETS", "").split())
+}
 
 
 class ServiceUser(users.DelayUser, OpenUser):

@@ -75,7 +75,7 @@ def pins(name: str, services: Path = SERVICES) -> str:
     ValueError where the lock does not have what `requirements.in` names.
     """
     entries = _entries((services / LOCK).read_text())
-    wanted = {_canonical(requirement) for requirement in requirements(name, services)}
+    wanted = {canonical(requirement) for requirement in requirements(name, services)}
     missing = wanted - {package for package, _, _ in entries}
     if missing:
         listed = ", ".join(sorted(missing))
@@ -83,6 +83,20 @@ def pins(name: str, services: Path = SERVICES) -> str:
     while more := {p for p, _, parents in entries if parents & wanted} - wanted:
         wanted |= more
     return "".join(text for package, text, _ in entries if package in wanted)
+
+
+def pinned(lock: str) -> dict[str, str]:
+    """The pins of a lock by package; of some there are several, for different Pythons."""
+    found: dict[str, str] = {}
+    for package, text, _ in _entries(lock):
+        found[package] = found.get(package, "") + text
+    return found
+
+
+def canonical(requirement: str) -> str:
+    """The package that a requirement names, as PEP 503 writes it."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def environment(name: str, services: Path = SERVICES) -> dict[str, str]:
@@ -139,30 +153,23 @@ def _entries(lock: str) -> list[tuple[str, str, set[str]]]:
         pin = [line for line in lines if not line.lstrip().startswith("#")]
         comments = [line.lstrip(" #").removeprefix("via").strip() for line in lines[len(pin) :]]
         if pin:
-            parents = {_canonical(comment) for comment in comments if comment}
-            found.append((_canonical(pin[0]), "\n".join(pin) + "\n", parents))
+            parents = {canonical(comment) for comment in comments if comment}
+            found.append((canonical(pin[0]), "\n".join(pin) + "\n", parents))
     return found
-
-
-def _canonical(requirement: str) -> str:
-    """The package that a requirement names, as PEP 503 writes it."""
-    name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def main() -> None:
     """One of the three commands; SystemExit with a line for what cannot be done."""
-    match sys.argv[1:]:
-        case ["run", name]:
-            act, arguments = run, (name,)
-        case ["pins", name]:
-            act, arguments = lambda name: print(pins(name), end=""), (name,)
-        case ["collect", name, target]:
-            act, arguments = collect, (name, Path(target))
-        case _:
-            sys.exit("folders.py run NAME | pins NAME | collect NAME DIR")
     try:
-        act(*arguments)
+        match sys.argv[1:]:
+            case ["run", name]:
+                run(name)
+            case ["pins", name]:
+                print(pins(name), end="")
+            case ["collect", name, target]:
+                collect(name, Path(target))
+            case _:
+                sys.exit("folders.py run NAME | pins NAME | collect NAME DIR")
     except (ValueError, OSError) as error:
         sys.exit(str(error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -91,8 +92,8 @@ class Runtime(Protocol):
 def choose(wanted: str, services: Iterable[Service], settings: dict[str, str]) -> Runtime:
     """The runtime for `RUNTIME=auto|local|compose`; UnknownRuntime if it is not to be had.
 
-    `settings` are `CONCURRENCY` and `BACKEND_TIMEOUT_S` of every service, and `WORKERS`
-    where that is not left to each.
+    `settings` are those of `WORKERS`, `CONCURRENCY` and `BACKEND_TIMEOUT_S` that are not
+    left to each service.
     """
     from loadtests.runtime import compose, local
 
@@ -109,3 +110,15 @@ def choose(wanted: str, services: Iterable[Service], settings: dict[str, str]) -
     if missing:
         return local.LocalRuntime(missing, names, settings)
     return compose.ComposeRuntime("a Docker Engine answers", names, settings)
+
+
+def settings_of(
+    service: Service, settings: dict[str, str], workers: int | None = None
+) -> dict[str, str]:
+    """What of `settings` is for `service`, with so many `workers` where they are given.
+
+    Where it has a limit of its own that is all but CONCURRENCY: only the user sets that.
+    """
+    own = {"WORKERS": str(workers)} if workers else {}
+    asked = not service.limit or bool(os.environ.get("CONCURRENCY"))
+    return {key: value for key, value in settings.items() if asked or key != "CONCURRENCY"} | own

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from loadtests.catalog import BACKEND, ROOT, Service
-from loadtests.runtime import ServiceFailed, Usage
+from loadtests.runtime import ServiceFailed, Usage, settings_of
 from loadtests.runtime.engine import Cgroup, Engine, EngineError, docker, kill_session
 from loadtests.runtime.environments import InstallError
 from loadtests.runtime.footprint import Footprint
@@ -60,13 +60,13 @@ class ComposeRuntime:
         self.pinned = self.engine.cores > 1
         self.load_cpus = [1] if self.pinned else []
         self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
+        self.settings = settings
         self._environment = {
             **os.environ,
-            **settings,
             "SERVICE_CPUSET": "0" if self.pinned else "",
             "LOAD_CPUSET": "1" if self.pinned else "",
             "HEALTH_INTERVAL": "24h",  # none while we measure
-            "TARGETS": " ".join(f"{name}=http://{name}:{PORT}" for name in services),
+            "TARGETS": " ".join(services),
         }
 
     def __enter__(self) -> ComposeRuntime:
@@ -85,7 +85,7 @@ class ComposeRuntime:
     @contextmanager
     def service(self, service: Service, *, workers: int | None = None) -> Iterator[ComposeService]:
         """Start the container of `service`, wait until it is ready; remove it at the end."""
-        self.up(service.name, workers=workers)
+        self.up(service.name, settings=settings_of(service, self.settings, workers))
         container = self.container(service.name)
         try:
             self.wait_ready(service.name)
@@ -118,10 +118,9 @@ class ComposeRuntime:
                 raise ServiceFailed("Locust's container could not be started", said)
         return _Generator(self.engine, found[0], plan)
 
-    def up(self, *names: str, workers: int | None = None) -> None:
-        """Start containers of compose.yaml; ServiceFailed with Compose's words."""
+    def up(self, *names: str, settings: dict[str, str] | None = None) -> None:
+        """Start containers of compose.yaml with `settings`; ServiceFailed with Compose's words."""
         up = ("up", "--detach", "--no-deps", "--no-build")
-        settings = {"WORKERS": str(workers)} if workers else {}
         status, said = self._compose(*up, *names, settings=settings)
         if status:
             raise ServiceFailed(f"{', '.join(names)} could not be started", said[-LOG_TAIL_BYTES:])
@@ -148,7 +147,8 @@ class ComposeRuntime:
     def command(self, *arguments: str) -> list[str]:
         """Arguments of `docker` for this project."""
         project = ("--project-name", self.project, "--file", str(ROOT / "compose.yaml"))
-        return ["compose", *project, *arguments]
+        # No file .env: the local runtime reads none either.
+        return ["compose", "--env-file", os.devnull, *project, *arguments]
 
     def _compose(
         self, *arguments: str, settings: dict[str, str] | None = None, timeout_s: float = 60

@@ -13,13 +13,12 @@ import psutil
 
 from loadtests.bench import machine
 from loadtests.catalog import BACKEND, ROOT, Service
-from loadtests.runtime import ServiceFailed, Usage, environments, footprint
+from loadtests.runtime import ServiceFailed, Usage, environments, footprint, settings_of
 from loadtests.runtime.process import (
     READY_S,
     ServiceProcess,
     affinity,
     free_port,
-    free_port_pair,
     is_free,
     raise_descriptor_limit,
 )
@@ -56,7 +55,7 @@ class LocalRuntime:
     def __enter__(self) -> LocalRuntime:
         raise_descriptor_limit(DESCRIPTORS)
         environments.ensure([BACKEND, *self.services])
-        address = {"HOST": HOST, "PORT": str(free_port_pair(HOST))}
+        address = {"HOST": HOST, "PORT": str(free_port(HOST))}
         self.backend = ServiceProcess(BACKEND, address, self._load_cpus)
         try:
             self.backend.wait_ready()
@@ -79,8 +78,7 @@ class LocalRuntime:
             "HOST": HOST,
             "PORT": str(port),
             "BACKEND_URL": self.backend_url,
-            **self.settings,
-            **({"WORKERS": str(workers)} if workers else {}),
+            **settings_of(service, self.settings, workers),
         }
         with ServiceProcess(service.name, settings, self.service_cpus) as process:
             process.wait_ready()

@@ -33,7 +33,8 @@ class ServiceProcess:
 
     def __init__(self, name: str, settings: dict[str, str], cpus: set[int] | None = None) -> None:
         self.name = name
-        self.url = f"http://{settings.get('HOST', '127.0.0.1')}:{settings['PORT']}"
+        host = settings.get("HOST", "127.0.0.1")
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with affinity(cpus):
             try:
