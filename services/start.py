@@ -14,6 +14,7 @@ import platform
 import signal
 import socket
 import sys
+import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -24,18 +25,24 @@ BACKLOG = 4096  # as many may connect in one instant; the default of most server
 DRAIN_S = 30  # that what is in flight at SIGTERM may take
 KEEP_ALIVE_S = 75  # that a server keeps an idle connection of a client, where it can be told
 
-NAME = os.environ.get("SERVICE") or sys.exit("run a service with: python services/folders.py run NAME")
+NAME = os.environ.get("SERVICE") or sys.exit(
+    "run a service with: python services/folders.py run NAME"
+)
 SETTINGS = contract.settings(os.environ)
 
 
-def info(*, slots: int | None = None, client_pool: int | None = None, concurrency: int | None = None) -> bytes:
+def info(
+    *, slots: int | None = None, client_pool: int | None = None, concurrency: int | None = None
+) -> bytes:
     """The body of `/info`.
 
     `slots` are requests that one process can have waiting for the backend, `client_pool`
-    the backend connections that it may open; each is CONCURRENCY where it is not given.
-    `concurrency` is given where it is not the variable's.
+    the backend connections that it may open; each is CONCURRENCY where it is not given,
+    and one where the event loop is blocked. `concurrency` is given where it is not the variable's.
     """
     each = SETTINGS.concurrency if concurrency is None else concurrency
+    if _model() == "event loop, blocked":
+        slots = client_pool = 1
     packages = [requirement.partition("[")[0] for requirement in folders.requirements(NAME)]
     return json.dumps(
         {
@@ -52,13 +59,18 @@ def info(*, slots: int | None = None, client_pool: int | None = None, concurrenc
     ).encode()
 
 
+def _model() -> str:
+    return tomllib.loads(folders.find(NAME, "service.toml").read_text())["model"]
+
+
 def listen() -> socket.socket:
     """A socket that listens on HOST and PORT; SystemExit where there cannot be one."""
     family = socket.AF_INET6 if ":" in SETTINGS.host else socket.AF_INET
     try:
         return socket.create_server((SETTINGS.host, SETTINGS.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
+        # Without the address, which is named already; a name that does not resolve has no errno.
+        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
         sys.exit(f"cannot listen on HOST {SETTINGS.host}, PORT {SETTINGS.port}: {why}")
 
 
