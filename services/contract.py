@@ -160,6 +160,7 @@ def checked_request_id(value: str | None, longest: int = 64) -> str:
     """Return the request's id, empty where the header is absent; BadRequest otherwise."""
     if value is None:
         return ""
+    value = value.strip(" \t")  # space around a value is not part of it; some servers leave it
     if _id(value) and len(value) <= longest:
         return value
     raise BadRequest(BAD_REQUEST_ID)

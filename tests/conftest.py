@@ -14,6 +14,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="test services as containers of compose.yaml, not as local processes",
     )
+    parser.addoption(
+        "--all-parts",
+        action="store_true",
+        help="ask every service all questions, those that others with the same files answer, too",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,9 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares running services, and what takes the web UI's port."""
+    """Keep together what shares running services, and what takes the web UI's port.
+
+    What takes longest comes first: whoever is free at the end has little left to wait for.
+    """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 def group(item: pytest.Item) -> str:

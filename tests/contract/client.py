@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 30.0
+HELD_UP_S = 10.0  # how long something else may hold up the machine, and no test fails
 Headers = Sequence[tuple[str, str]]
 
 
@@ -61,7 +62,9 @@ class Connection:
     def _connect(self) -> None:
         self._buffer = bytearray()
         self._is_ending = False
-        self.socket = socket.socket()
+        self.socket = socket.socket(
+            socket.AF_INET6 if ":" in self._url.hostname else socket.AF_INET
+        )
         if self._receive_bytes:  # which counts for the window that connect() announces
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         self.socket.settimeout(self._timeout_s)

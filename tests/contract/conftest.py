@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
 
 from loadtests import catalog
 from loadtests.runtime import environments
-from loadtests.runtime.process import free_port, free_port_pair
 from tests.conftest import parameters
+from tests.contract import parts
 from tests.contract.client import ask, until
 from tests.contract.fake_backend import FakeBackend
-from tests.contract.folders import cannot, description
+from tests.contract.fake_port import quiet_port
 from tests.contract.running import Containers, Service, local
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
+TIMEOUT_S = 1.0  # BACKEND_TIMEOUT_S of `doubtful`: more than a busy machine holds a process up
 VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
 
 Start = Callable[..., AbstractContextManager[Service]]
@@ -45,8 +47,35 @@ class Backend:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the mark of this suite."""
-    config.addinivalue_line("markers", "route(path): not for services whose model forbids it")
+    """Describe the marks of this suite."""
+    for mark in (
+        "part(name): what of a service is asked for, see parts.py",
+        "route(path): only for services that have it",
+        "rule(name): has to fail where service.toml declares the rule as not kept",
+    ):
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask each service the parts that its own files can change the answers to."""
+    if "name" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("part")
+        assert mark is not None, f"{metafunc.definition.nodeid} belongs to no part"
+        every = metafunc.config.getoption("all_parts")
+        names = catalog.names() if every else parts.asked(mark.args[0])
+        metafunc.parametrize("name", names, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out routes that a service does not have; expect what it declares to be so."""
+    left_out = [item for item in items if not _is_asked(item)]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+    for item in items:
+        for mark in item.iter_markers("rule"):
+            reason = _service_of(item).exceptions.get(mark.args[0])
+            if reason is not None:
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +93,7 @@ def start(
 
     @contextmanager
     def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
-        # The backend takes the port above its own, too.
-        port = free_port_pair() if name == catalog.BACKEND else free_port()
-        settings = {"PORT": str(port), **settings}
+        settings = {"PORT": str(quiet_port()), **settings}
         is_contained = containers and name != catalog.BACKEND
         with (containers.service if is_contained else local)(name, settings) as service:
             if ready:
@@ -82,28 +109,29 @@ def start(
             containers.close()
 
 
-@pytest.fixture(scope="session", params=catalog.names())
+@pytest.fixture(scope="session")
 def name(request: pytest.FixtureRequest) -> str:
     """Every service in turn: all tests of one run before the next one's."""
     chosen: str = request.param
     return chosen
 
 
-@pytest.fixture(autouse=True)
-def _if_it_can(request: pytest.FixtureRequest) -> None:
-    """Skip what the service's model forbids; test_cannot.py looks at what it answers then."""
-    mark = request.node.get_closest_marker("route")
-    if mark is not None:
-        name = request.getfixturevalue("name")
-        reason = cannot(catalog.SERVICES / name).get(mark.args[0])
-        if reason is not None:
-            pytest.skip(f"{name}: {reason}")
+@pytest.fixture(scope="session")
+def about(name: str) -> catalog.Service:
+    """What the service's `service.toml` says."""
+    return catalog.load(name)
 
 
 @pytest.fixture(scope="session")
-def serial(name: str) -> bool:
+def serial(about: catalog.Service) -> bool:
     """Whether the service can wait for one call at a time only."""
-    return description(catalog.SERVICES / name)["model"] == BLOCKED
+    return about.model == BLOCKED
+
+
+@pytest.fixture(scope="session")
+def strict(about: catalog.Service) -> bool:
+    """Whether only a call that received nothing on a kept connection is sent again."""
+    return not parts.retries_by_library(about)
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +157,7 @@ def slots(service: Service) -> int:
 
 @pytest.fixture(scope="session")
 def limited(start: Start, name: str, backend: Backend) -> Iterator[Service]:
-    """The service with room for five, and less patience than the line before them needs."""
+    """The service with room for five, and a timeout that waiting for room exceeds."""
     settings = {"WORKERS": "1", "CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "0.7"}
     with start(name, BACKEND_URL=backend.url, **settings) as running:
         yield running
@@ -160,8 +188,8 @@ def fake(_fake: FakeBackend) -> Iterator[FakeBackend]:
 
 @pytest.fixture(scope="session")
 def doubtful(start: Start, name: str, _fake: FakeBackend) -> Iterator[Service]:
-    """The service in front of the fake backend, with half a second of patience."""
-    settings = {"WORKERS": "1", "BACKEND_TIMEOUT_S": "0.5"}
+    """The service in front of the fake backend, with a short timeout."""
+    settings = {"WORKERS": "1", "BACKEND_TIMEOUT_S": str(TIMEOUT_S)}
     with start(name, BACKEND_URL=_fake.url, **settings) as running:
         yield running
 
@@ -169,3 +197,16 @@ def doubtful(start: Start, name: str, _fake: FakeBackend) -> Iterator[Service]:
 def _services_of(session: pytest.Session) -> set[str]:
     """Those that the tests chosen are about."""
     return {parameters(item).get("name") for item in session.items} & set(catalog.names())
+
+
+def _service_of(item: pytest.Item) -> catalog.Service:
+    return _load(parameters(item)["name"])
+
+
+_load = cache(catalog.load)
+
+
+def _is_asked(item: pytest.Item) -> bool:
+    return "name" not in parameters(item) or all(
+        _service_of(item).has(mark.args[0]) for mark in item.iter_markers("route")
+    )

@@ -8,9 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtests.runtime.process import free_port_pair
 from tests.contract.client import echo
-from tests.contract.fake_lines import LineBehaviour, same
 from tests.contract.fake_port import HangUp, Port, pause
 
 
@@ -50,18 +48,18 @@ def answer(peer: socket.socket, call: Call) -> None:
     peer.sendall(response(call))
 
 
-def drop(peer: socket.socket, call: Call | bytes | None) -> None:
+def drop(peer: socket.socket, call: Call | None) -> None:
     """Close the connection without an answer."""
     raise HangUp
 
 
-def reset(peer: socket.socket, call: Call | bytes | None) -> None:
+def reset(peer: socket.socket, call: Call | None) -> None:
     """Reset the connection without an answer."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise HangUp
 
 
-def silent(peer: socket.socket, call: Call | bytes) -> None:
+def silent(peer: socket.socket, call: Call) -> None:
     """Say nothing until the caller hangs up."""
     peer.recv(1)
     raise HangUp
@@ -90,10 +88,10 @@ def only(part: Callable[[bytes], bytes], then: Behaviour) -> Behaviour:
     return behave
 
 
-def says(data: bytes) -> Callable[[socket.socket, Call | bytes], None]:
+def says(data: bytes) -> Behaviour:
     """Send `data` instead of a response, and hang up."""
 
-    def behave(peer: socket.socket, call: Call | bytes) -> None:
+    def behave(peer: socket.socket, call: Call) -> None:
         peer.sendall(data)
         raise HangUp
 
@@ -134,6 +132,15 @@ def late(pause_s: float) -> Behaviour:
     return behave
 
 
+def by_id(chosen: dict[str, Behaviour], otherwise: Behaviour = answer) -> Behaviour:
+    """Do with a call what is chosen for its X-Request-ID."""
+
+    def behave(peer: socket.socket, call: Call) -> None:
+        chosen.get(call.request_id, otherwise)(peer, call)
+
+    return behave
+
+
 def by_number(chosen: dict[int, Behaviour], otherwise: Behaviour = answer) -> Behaviour:
     """Do with the call `<id>.<number>` what is chosen for the number."""
 
@@ -144,50 +151,41 @@ def by_number(chosen: dict[int, Behaviour], otherwise: Behaviour = answer) -> Be
 
 
 class FakeBackend:
-    """The HTTP port and, one above, that of the lines.
+    """`behave` is what it does with each request from now on.
 
-    `behave` is what it does with each request from now on, `behave_line` with each line,
-    `welcome` with each connection before there is a request.
+    `welcome` is what it does with each connection before there is a request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.forget()
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._http = Port(free_port_pair(), self._serve)
-        self._lines = Port(self._http.number + 1, self._serve_lines)
-        self.url = f"http://127.0.0.1:{self._http.number}"
+        self._port = Port(self._serve, host)
+        self.port = self._port.number
+        self.url = f"http://{host}:{self.port}"
 
     def __enter__(self) -> FakeBackend:
         self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
-        self._lines.close()
+        self._port.close()
 
     def listen(self) -> None:
         """Accept connections."""
-        self._http.listen()
-        self._lines.listen()
+        self._port.listen()
 
     def refuse(self) -> None:
         """Refuse connections and drop those that are open, as if the process had died."""
-        self._http.refuse()
-        self._lines.refuse()
+        self._port.refuse()
 
     def hang_up(self, abruptly: bool = False) -> None:
         """Close all open connections, with a TCP reset if asked."""
-        self._http.hang_up(abruptly)
-        self._lines.hang_up(abruptly)
+        self._port.hang_up(abruptly)
 
     def open_connections(self) -> int:
-        """How many connections callers hold open for requests."""
-        return self._http.open_connections()
-
-    def open_lines(self) -> int:
-        """How many connections callers hold open for lines."""
-        return self._lines.open_connections()
+        """How many connections callers hold open."""
+        return self._port.open_connections()
 
     def in_flight(self) -> int:
         """How many requests are being answered."""
@@ -195,12 +193,10 @@ class FakeBackend:
             return self._in_flight
 
     def forget(self) -> None:
-        """Behave well again and forget the calls and lines so far."""
+        """Behave well again and forget the calls so far."""
         self.welcome: Welcome = nothing
         self.behave: Behaviour = answer
-        self.behave_line: LineBehaviour = same
         self.calls: list[Call] = []
-        self.lines: list[bytes] = []
 
     def _serve(self, peer: socket.socket, number: int) -> None:
         nth = 0
@@ -218,12 +214,6 @@ class FakeBackend:
     def _count(self, change: int) -> None:
         with self._lock:
             self._in_flight += change
-
-    def _serve_lines(self, peer: socket.socket, number: int) -> None:
-        lines = peer.makefile("rb")
-        while line := lines.readline():
-            self.lines.append(line)
-            self.behave_line(peer, line)
 
 
 def _head(peer: socket.socket) -> str:

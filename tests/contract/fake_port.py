@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import struct
 import threading
@@ -26,24 +27,33 @@ def pause(peer: socket.socket, pause_s: float) -> None:
     raise HangUp
 
 
+def quiet_port() -> int:
+    """A port that nobody listens on, and that no outgoing connection is given by the system."""
+    for port in random.sample(range(12_000, 32_000), 1000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no port is free")
+
+
 class Port:
     """Accepts connections while it listens; `serve` gets each, and its number from 1."""
 
-    def __init__(self, number: int, serve: Serve) -> None:
-        self.number = number
+    def __init__(self, serve: Serve, host: str = "127.0.0.1") -> None:
+        self._host = host
+        self.number = quiet_port()
         self._serve = serve
         self._lock = threading.Lock()
         self._accepted = 0
         self._peers: set[socket.socket] = set()
         self._listener: socket.socket | None = None
         # Bound but not listening: connections are refused, and nobody else gets the port.
-        self._reserved = _bound(number)
+        self._reserved = self._bound()
 
     def listen(self) -> None:
         """Accept connections."""
         self._reserved.close()
-        self._listener = _bound(self.number)
-        self._listener.listen(128)
+        self._listener = self._bound()
+        self._listener.listen(1024)
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
     def refuse(self) -> None:
@@ -53,7 +63,7 @@ class Port:
                 self._listener.shutdown(socket.SHUT_RDWR)  # wakes up accept()
             self._listener.close()
             self._listener = None
-            self._reserved = _bound(self.number)
+            self._reserved = self._bound()
         self.hang_up()
 
     def close(self) -> None:
@@ -98,9 +108,8 @@ class Port:
             self._peers.discard(peer)
             peer.close()
 
-
-def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("127.0.0.1", port))
-    return bound
+    def _bound(self) -> socket.socket:
+        bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((self._host, self.number))
+        return bound

@@ -1,135 +1,125 @@
-"""Whether a service's folder is what CONTRACT.md says: each check returns what is wrong."""
+"""Whether the services' folders are what CONTRACT.md says: each check returns what is wrong."""
 
 from __future__ import annotations
 
 import ast
-import os
-import platform
+import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from loadtests.catalog import CORE, KINDS
+from services import folders
+from tests.contract.lock import logical_lines, unsatisfied
+from tests.contract.rules import RULES
 
-from loadtests.catalog import REQUIRED_FILES
-
-DESCRIPTION = {"title", "framework", "server", "client", "model", "waits"}
-WHAT_A_MODEL_MAY_FORBID = {"/fanout", "/composite", "/cpu", "/line", "/file", "/chat", "keep-alive"}
+TEXTS = {"title", "framework", "server", "client", "model", "waits", "kind"}
+OPTIONAL = {"offers", "exceptions", "limit"}
+EXHIBITS = {"/file": "file.py", "/chat": "chat.py"}
 MAX_COMMANDS = 6
 MAX_DOCSTRING_LINES = 5
+MAX_LINES = {"app.py": 125, "client.py": 65}
+MAX_LINES_OF_ALL = 6000
 
 
-def problems(folder: Path, required: tuple[str, ...] = REQUIRED_FILES) -> list[str]:
-    """All that is wrong with a folder; empty where nothing is."""
-    missing = [file for file in required if not (folder / file).is_file()]
-    if missing:
-        return [f"{file} is missing" for file in missing]
-    found = _serve_problems(folder / "serve")
-    found += _docstring_problems((folder / "app.py").read_text())
-    texts = [(folder / file).read_text() for file in ("requirements.in", "requirements.txt")]
-    found += lock_problems(*texts)
-    if "service.toml" in required:
-        found += _description_problems((folder / "service.toml").read_text())
-    if not (folder / "README.md").read_text().strip():
+def problems(name: str, services: Path) -> list[str]:
+    """All that is wrong with a service, or the backend; empty where nothing is."""
+    found = []
+    is_service = name != folders.BACKEND
+    for file in ("app.py", "serve", "requirements.in", "README.md"):
+        try:
+            folders.find(name, file, services)
+        except FileNotFoundError:
+            found.append(f"{file} is missing")
+    if found:
+        return found
+    found += _serve_problems(folders.find(name, "serve", services))
+    found += _docstring_problems(folders.find(name, "app.py", services))
+    lock = (services / folders.LOCK).read_text()
+    found += unsatisfied("\n".join(folders.requirements(name, services)), lock)
+    if not folders.find(name, "README.md", services).read_text().strip():
         found.append("README.md is empty")
+    modules = folders.modules(name, services)
+    found += [
+        f"{file} has the name of a module of the standard library"
+        for file in modules
+        if file.removesuffix(".py") in sys.stdlib_module_names
+    ]
+    if is_service:
+        found += _description_problems(folders.chain(name, services)[0] / "service.toml", modules)
+        found += _length_problems(modules)
+        found += repeated(name, services)
     return found
 
 
-def description(folder: Path) -> dict[str, Any]:
-    """A folder's service.toml."""
-    return tomllib.loads((folder / "service.toml").read_text())
+def repeated(name: str, services: Path) -> list[str]:
+    """The files of a variant that it would have from the folders above all the same."""
+    own, *above = folders.chain(name, services)
+    found = []
+    for path in sorted(own.iterdir()):
+        nearest = next((f / path.name for f in above if (f / path.name).is_file()), None)
+        if path.is_file() and nearest and nearest.read_bytes() == path.read_bytes():
+            found.append(f"{path.name} is that of {nearest.parent.relative_to(services)}")
+    return found
 
 
-def cannot(folder: Path) -> dict[str, str]:
-    """The routes that the model of a folder's service forbids, and why."""
-    routes: dict[str, str] = description(folder).get("cannot", {})
-    return routes
+def strays(services: Path) -> list[str]:
+    """The Python files that belong to no service, nor to all."""
+    used = {path for name in folders.names(services) for path in _files(name, services)}
+    used |= set(_files(folders.BACKEND, services))
+    used |= {services / "folders.py"}
+    for shared in folders.SHARED:
+        path = services / shared
+        used |= set(path.glob("*.py")) if path.is_dir() else {path}
+    return sorted(str(path.relative_to(services)) for path in _python(services) - used)
 
 
-def twin_problems(folders: list[Path]) -> list[str]:
-    """What keeps these from being twins: the same code to the byte, but for how it is served."""
-    first, *others = folders
-    modules = {path.name for folder in folders for path in folder.glob("*.py")} - {"server.py"}
-    return [
-        f"{module} of {other.name} is not that of {first.name}"
-        for module in sorted(modules)
-        for other in others
-        if _content(other / module) != _content(first / module)
-    ]
+def lines_of_all(services: Path) -> int:
+    """The lines of Python of all services together, the backend apart."""
+    backend = services / folders.BACKEND
+    return sum(
+        len(path.read_text().splitlines())
+        for path in _python(services)
+        if backend not in path.parents
+    )
+
+
+def twin_problems(files: Sequence[Path]) -> list[str]:
+    """What keeps these from being twins: they are the same to the byte."""
+    first, *others = files
+    return [f"{other} is not {first}" for other in others if _content(other) != _content(first)]
+
+
+def _python(services: Path) -> set[Path]:
+    return {path for path in services.rglob("*.py") if "__pycache__" not in path.parts}
+
+
+def _files(name: str, services: Path) -> list[Path]:
+    return list(folders.modules(name, services).values())
 
 
 def _content(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def lock_problems(direct: str, lock: str) -> list[str]:
-    """What is wrong with a lock: no pin for a direct dependency, no hash, an index address."""
-    found = []
-    pinned: dict[str, list[Requirement]] = {}
-    for line in _logical_lines(lock):
-        text, *options = line.split(" --")
-        if line.startswith("-") or "://" in line:
-            found.append(f"the lock names an address or an option: {line}")
-            continue
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            found.append(f"the lock has a line that is no requirement: {error}")
-            continue
-        exact = [specifier.operator == "==" for specifier in requirement.specifier]
-        if exact != [True] or "*" in str(requirement.specifier):
-            found.append(f"{text} is not an exact pin")
-        if not options or not all(option.startswith("hash=sha256:") for option in options):
-            found.append(f"{text} has no hash, or something else than one")
-        pinned.setdefault(canonicalize_name(requirement.name), []).append(requirement)
-    for line in _logical_lines(direct):
-        wanted = Requirement(line)
-        got = pinned.get(canonicalize_name(wanted.name), [])
-        if not got:
-            found.append(f"{wanted.name} is not pinned")
-        for pin in got:
-            version = next(iter(pin.specifier)).version
-            if not wanted.specifier.contains(version, prereleases=True):
-                found.append(f"{wanted.name} {version} is not {wanted.specifier}")
-    return found
-
-
-def pins(lock: str, python: str = platform.python_version()) -> dict[str, str]:
-    """The version of each package that a lock installs under `python`, by canonical name."""
-    surroundings = {"python_version": python.rpartition(".")[0], "python_full_version": python}
-    requirements = [Requirement(line.split(" --")[0]) for line in _logical_lines(lock)]
-    return {
-        canonicalize_name(requirement.name): next(iter(requirement.specifier)).version
-        for requirement in requirements
-        if requirement.marker is None or requirement.marker.evaluate(surroundings)
-    }
-
-
-def direct_names(direct: str) -> dict[str, str]:
-    """The packages of a requirements.in: the name as written, and the canonical one."""
-    names = [Requirement(line).name for line in _logical_lines(direct)]
-    return {name: canonicalize_name(name) for name in names}
-
-
 def _serve_problems(serve: Path) -> list[str]:
     found = []
-    if not os.access(serve, os.X_OK):
-        found.append("serve is not executable")
     lines = [line.strip() for line in serve.read_text().splitlines()]
     if not lines or not lines[0].startswith("#!"):
         found.append("serve does not say what runs it")
-    commands = [line for line in lines if line and not line.startswith("#")]
+    commands = logical_lines(serve.read_text())  # which may go on over several lines
     if len(commands) > MAX_COMMANDS:
-        found.append(f"serve has {len(commands)} lines, at most {MAX_COMMANDS} are allowed")
-    last = _logical_lines(serve.read_text())[-1:]  # which may go on over several lines
-    if not last or not last[0].startswith("exec "):
+        found.append(f"serve has {len(commands)} commands, at most {MAX_COMMANDS} are allowed")
+    if not commands or not commands[-1].startswith("exec "):
         found.append("serve does not end in exec")
+    elif "gunicorn" in commands[-1] and "--timeout 0" not in commands[-1]:
+        found.append("serve lets gunicorn kill a worker whose request takes long: --timeout 0")
     return found
 
 
-def _docstring_problems(app: str) -> list[str]:
-    docstring = (ast.get_docstring(ast.parse(app)) or "").strip()
+def _docstring_problems(app: Path) -> list[str]:
+    docstring = (ast.get_docstring(ast.parse(app.read_text())) or "").strip()
     if not docstring:
         return ["app.py has no docstring"]
     count = len(docstring.splitlines())
@@ -138,36 +128,57 @@ def _docstring_problems(app: str) -> list[str]:
     return []
 
 
-def _description_problems(text: str) -> list[str]:
+def _length_problems(modules: dict[str, Path]) -> list[str]:
+    counts = {file: len(modules[file].read_text().splitlines()) for file in modules}
+    return [
+        f"{file} has {counts[file]} lines, more than {most}"
+        for file, most in MAX_LINES.items()
+        if counts.get(file, 0) > most
+    ]
+
+
+def _description_problems(file: Path, modules: dict[str, Path]) -> list[str]:
     try:
-        description = tomllib.loads(text)
+        about = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
         return [f"service.toml: {error}"]
-    routes = description.pop("cannot", {})
-    found = _cannot_problems(routes) if isinstance(routes, dict) else ["cannot is not a table"]
-    found += [f"service.toml lacks {key}" for key in sorted(DESCRIPTION - description.keys())]
-    found += [f"service.toml has {key}" for key in sorted(description.keys() - DESCRIPTION)]
+    found = [f"service.toml lacks {key}" for key in sorted(TEXTS - about.keys())]
+    found += [f"service.toml has {key}" for key in sorted(about.keys() - TEXTS - OPTIONAL)]
+    texts = {key: value for key, value in about.items() if key in TEXTS | {"limit"}}
     found += [
-        f"{key} in service.toml says nothing"
-        for key, value in description.items()
-        if not isinstance(value, str) or not value.strip()
+        f"{key} in service.toml says nothing" for key, value in texts.items() if _empty(value)
     ]
-    return found
+    if about.get("kind", KINDS[0]) not in KINDS:
+        found.append(f"kind in service.toml is none of {', '.join(KINDS)}")
+    return found + _offer_problems(about.get("offers"), modules) + _exception_problems(about)
 
 
-def _cannot_problems(routes: dict[str, Any]) -> list[str]:
-    unknown = sorted(routes.keys() - WHAT_A_MODEL_MAY_FORBID)
-    found = [f"[cannot] in service.toml names {route}" for route in unknown]
-    found += [
-        f"[cannot] in service.toml gives no reason for {route}"
-        for route, reason in routes.items()
-        if not isinstance(reason, str) or not reason.strip()
+def _offer_problems(offers: Any, modules: dict[str, Path]) -> list[str]:
+    if offers is None:
+        return []
+    if not isinstance(offers, list) or not offers:
+        return ["offers in service.toml is no list of routes; leave it out where there are none"]
+    unknown = [route for route in offers if route not in EXHIBITS or route in CORE]
+    found = [f"offers in service.toml names {route}" for route in unknown]
+    return found + [
+        f"{file} is missing, for {route}"
+        for route, file in EXHIBITS.items()
+        if route in offers and file not in modules
     ]
-    return found
 
 
-def _logical_lines(text: str) -> list[str]:
-    """Lines without comments, those that end in a backslash joined with the next."""
-    lines = text.replace("\\\n", " ").splitlines()
-    stripped = (" ".join(line.partition(" #")[0].split()) for line in lines)
-    return [line for line in stripped if line and not line.startswith("#")]
+def _exception_problems(about: dict[str, Any]) -> list[str]:
+    exceptions = about.get("exceptions", {})
+    if not isinstance(exceptions, dict):
+        return ["exceptions in service.toml is not a table"]
+    unknown = sorted(exceptions.keys() - RULES.keys())
+    found = [f"[exceptions] in service.toml names {rule}" for rule in unknown]
+    return found + [
+        f"[exceptions] in service.toml gives no reason for {rule}"
+        for rule, reason in exceptions.items()
+        if _empty(reason)
+    ]
+
+
+def _empty(value: object) -> bool:
+    return not isinstance(value, str) or not value.strip()

@@ -6,6 +6,7 @@ import http.client
 import os
 import secrets
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -69,9 +70,8 @@ class Service:
         return [process.pid for process in psutil.process_iter() if self._owns(process)]
 
     def cpu_s(self) -> float:
-        """CPU time that its processes have used so far, to 10 ms."""
-        used = [process.cpu_times() for process in self._tree()]
-        return sum(times.user + times.system for times in used)
+        """CPU time that its processes have used so far, by their own clocks: not in ticks."""
+        return sum(time.clock_gettime(~process.pid << 3 | 2) for process in self._tree())
 
     def descriptors(self) -> int:
         """How many its processes have open."""

@@ -7,9 +7,25 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contract import fake_backend
-from tests.contract.client import ask, check, echo, error, identified, together, until
-from tests.contract.conftest import Service, without_traceback
+from tests.contract.client import (
+    HELD_UP_S,
+    Answer,
+    ask,
+    check,
+    echo,
+    error,
+    identified,
+    together,
+    until,
+)
+from tests.contract.conftest import TIMEOUT_S, Service, without_traceback
 from tests.contract.fake_backend import Behaviour, FakeBackend, Welcome
+
+pytestmark = pytest.mark.part("client")
+
+
+MANY = 8
+MOST_CALLS = 2  # of one request, where a library decides what it sends again
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +33,6 @@ def _without_traceback(doubtful: Service) -> Iterator[None]:
     with without_traceback(doubtful):
         yield
 
-
-TIMEOUT_S = 0.5  # of the service `doubtful`
-MANY = 8
 
 BROKEN: dict[str, Behaviour] = {
     "drops": fake_backend.drop,
@@ -48,9 +61,9 @@ BROKEN: dict[str, Behaviour] = {
 NOTHING_CAME_BACK = {"drops", "resets"}
 SLOW: dict[str, Behaviour] = {
     "silent": fake_backend.silent,
-    "silent in the head": fake_backend.only(lambda whole: whole[:40], fake_backend.silent),
-    "silent in the body": fake_backend.only(lambda whole: whole[:-3], fake_backend.silent),
-    "slower than the patience": fake_backend.late(TIMEOUT_S + 0.3),
+    "silent-in-the-head": fake_backend.only(lambda whole: whole[:40], fake_backend.silent),
+    "silent-in-the-body": fake_backend.only(lambda whole: whole[:-3], fake_backend.silent),
+    "later-than-the-timeout": fake_backend.late(TIMEOUT_S + 0.5),
 }
 
 
@@ -61,41 +74,68 @@ def test_down(doubtful: Service, fake: FakeBackend) -> None:
 
 
 @pytest.mark.parametrize("way", BROKEN)
-def test_broken(doubtful: Service, fake: FakeBackend, way: str) -> None:
+def test_broken(doubtful: Service, fake: FakeBackend, strict: bool, way: str) -> None:
     without_idle_connections(doubtful, fake)
     fake.behave = BROKEN[way]
     check(ask(doubtful.url, "/?delay=0"), 502, broken(fake))
     # Only where nothing came back might a client take a new connection for a stale one.
-    assert len(fake.calls) <= max(map(len, attempts(way)))
+    assert len(fake.calls) <= (max(map(len, attempts(way))) if strict else MOST_CALLS)
     fake.behave = fake_backend.answer
     check(ask(doubtful.url, "/?delay=0", headers=identified("b")), 200, echo("0", "b"))
 
 
 @pytest.mark.parametrize("way", BROKEN)
-def test_broken_on_a_kept_connection(doubtful: Service, fake: FakeBackend, way: str) -> None:
+def test_broken_on_a_kept_connection(
+    doubtful: Service, fake: FakeBackend, strict: bool, way: str
+) -> None:
     """Where nothing came back, the connection may have been stale: once more, on a new one."""
     check(ask(doubtful.url, "/?delay=0"), 200, echo("0"))
     fake.calls.clear()
     fake.behave = BROKEN[way]
     check(ask(doubtful.url, "/?delay=0"), 502, broken(fake))
-    assert [call.nth for call in fake.calls] in attempts(way)
+    if strict:
+        assert [call.nth for call in fake.calls] in attempts(way)
+    else:
+        assert len(fake.calls) <= MOST_CALLS
     fake.behave = fake_backend.answer
     check(ask(doubtful.url, "/?delay=0", headers=identified("b")), 200, echo("0", "b"))
 
 
+@pytest.fixture(scope="module")
+def slow(doubtful: Service, _fake: FakeBackend) -> dict[str, tuple[Answer, Answer, int]]:
+    """What a call of each kind of SLOW is answered, what the next one, and how often it was sent.
+
+    All at once, for each of them takes the whole timeout.
+    """
+    _fake.forget()
+    check(ask(doubtful.url, "/?delay=0"), 200, echo("0"))  # leaves a kept connection to one of them
+    _fake.behave = fake_backend.by_id(SLOW)
+    answers = together(doubtful.url, [("/?delay=0", identified(way)) for way in SLOW])
+    # Not what the slow calls would have got.
+    nexts = together(doubtful.url, [("/?delay=1", identified(f"{way}-next")) for way in SLOW])
+    sent = [sum(call.request_id == way for call in _fake.calls) for way in SLOW]
+    return dict(zip(SLOW, zip(answers, nexts, sent, strict=True), strict=True))
+
+
 @pytest.mark.parametrize("way", SLOW)
-def test_slow(doubtful: Service, fake: FakeBackend, way: str) -> None:
-    fake.behave = SLOW[way]
-    answer = ask(doubtful.url, "/?delay=0", headers=identified("slow"))
-    message = f"backend {fake.url} did not answer within {TIMEOUT_S:g} s"
-    check(answer, 504, error(message))
-    assert TIMEOUT_S * 0.9 <= answer.elapsed_s < TIMEOUT_S + 2
-    assert len(fake.calls) == 1
-    fake.behave = fake_backend.answer
-    # Not what the slow call would have got.
-    check(ask(doubtful.url, "/?delay=1", headers=identified("next")), 200, echo("1", "next"))
+def test_slow(
+    slow: dict[str, tuple[Answer, Answer, int]],
+    fake: FakeBackend,
+    strict: bool,
+    serial: bool,
+    way: str,
+) -> None:
+    answer, following, sent = slow[way]
+    check(answer, 504, error(f"backend {fake.url} did not answer within {TIMEOUT_S:g} s"))
+    most_calls = 1 if strict else MOST_CALLS
+    one_after_the_other = len(SLOW) if serial else 1
+    least_s, most_s = TIMEOUT_S * 0.9, TIMEOUT_S * most_calls * one_after_the_other
+    assert least_s <= answer.elapsed_s < most_s + HELD_UP_S
+    assert 1 <= sent <= most_calls
+    check(following, 200, echo("1", f"{way}-next"))
 
 
+@pytest.mark.rule("trickle")
 def test_slow_bit_by_bit_is_not_silent(doubtful: Service, fake: FakeBackend) -> None:
     fake.behave = fake_backend.trickle(pieces=6, pause_s=TIMEOUT_S / 4)
     answer = ask(doubtful.url, "/?delay=0", headers=identified("bits"))
@@ -103,27 +143,17 @@ def test_slow_bit_by_bit_is_not_silent(doubtful: Service, fake: FakeBackend) -> 
     assert answer.elapsed_s >= TIMEOUT_S * 1.4
 
 
-def test_slow_on_a_kept_connection_is_not_asked_again(doubtful: Service, fake: FakeBackend) -> None:
-    check(ask(doubtful.url, "/?delay=0"), 200, echo("0"))
-    fake.calls.clear()
-    fake.behave = fake_backend.silent
-    assert ask(doubtful.url, "/?delay=0").status == 504
-    assert [call.nth for call in fake.calls] == [2]
-
-
+@pytest.mark.rule("client keep-alive")
 def test_connection_is_kept(doubtful: Service, fake: FakeBackend) -> None:
     for number in range(10):
         request_id = f"kept-{number}"
-        check(
-            ask(doubtful.url, "/?delay=0", headers=identified(request_id)),
-            200,
-            echo("0", request_id),
-        )
+        answer = ask(doubtful.url, "/?delay=0", headers=identified(request_id))
+        check(answer, 200, echo("0", request_id))
     assert len({call.connection for call in fake.calls}) == 1
 
 
 @pytest.mark.parametrize("abruptly", [False, True])
-def test_restarted(doubtful: Service, fake: FakeBackend, abruptly: bool) -> None:
+def test_restarted(doubtful: Service, fake: FakeBackend, strict: bool, abruptly: bool) -> None:
     """Idle connections that went stale between two requests are not the client's problem."""
     for _ in range(3):
         fill_pool(doubtful, fake)
@@ -131,37 +161,35 @@ def test_restarted(doubtful: Service, fake: FakeBackend, abruptly: bool) -> None
             fake.hang_up(abruptly=True)
         fake.refuse()
         fake.listen()
-        check(ask(doubtful.url, "/?delay=0", headers=identified("one")), 200, echo("0", "one"))
-        all_answered(doubtful)
+        recovers(doubtful, fake, strict)
 
 
-def test_down_for_a_while(doubtful: Service, fake: FakeBackend) -> None:
+def test_down_for_a_while(doubtful: Service, fake: FakeBackend, strict: bool) -> None:
     fill_pool(doubtful, fake)
     fake.refuse()
     for _ in range(MANY + 1):
         check(ask(doubtful.url, "/?delay=0"), 502, broken(fake))
     fake.listen()
-    all_answered(doubtful)
+    recovers(doubtful, fake, strict)
 
 
 @pytest.mark.parametrize("ending", [fake_backend.drop, fake_backend.reset])
 def test_connection_closed_as_it_is_used(
-    doubtful: Service, fake: FakeBackend, ending: Behaviour
+    doubtful: Service, fake: FakeBackend, strict: bool, ending: Behaviour
 ) -> None:
     """A retry that takes another idle connection meets the same end there."""
     fill_pool(doubtful, fake)
     fake.behave = fake_backend.first_only(ending)
     for number in range(MANY):
         request_id = f"again-{number}"
-        check(
-            ask(doubtful.url, "/?delay=0", headers=identified(request_id)),
-            200,
-            echo("0", request_id),
-        )
+        answer = ask(doubtful.url, "/?delay=0", headers=identified(request_id))
+        answered(answer, request_id, fake, strict)
     fake.behave = fake_backend.answer
     fill_pool(doubtful, fake)
     fake.behave = fake_backend.first_only(ending)
-    all_answered(doubtful)
+    all_answered(doubtful, fake, strict)
+    fake.behave = fake_backend.answer
+    recovers(doubtful, fake, strict=False)
 
 
 @pytest.mark.parametrize("ending", [fake_backend.drop, fake_backend.reset])
@@ -172,10 +200,9 @@ def test_connection_closed_as_it_opens(
     without_idle_connections(doubtful, fake)
     fake.welcome = ending
     for answer in together(doubtful.url, [("/?delay=0", {})] * MANY * 5):
-        check(answer, 502, broken(fake))
-        assert answer.elapsed_s < TIMEOUT_S
+        check(answer, 502, broken(fake))  # a 504 would have waited
     fake.welcome = fake_backend.nothing
-    all_answered(doubtful)
+    recovers(doubtful, fake, strict=False)
 
 
 def test_connection_closed_on_announcement(doubtful: Service, fake: FakeBackend) -> None:
@@ -223,12 +250,34 @@ def without_idle_connections(service: Service, fake: FakeBackend) -> None:
 def fill_pool(service: Service, fake: FakeBackend) -> None:
     """Give the service as many idle connections as it opens for MANY requests at once."""
     fake.behave = fake_backend.late(0.05)
-    all_answered(service)
+    all_answered(service, fake, strict=True)
     fake.behave = fake_backend.answer
     fake.calls.clear()
 
 
-def all_answered(service: Service) -> None:
+def recovers(service: Service, fake: FakeBackend, strict: bool) -> None:
+    """Everything is answered again: at once, or after one 502 at most for each kept connection."""
+    if not strict:
+        for _ in range(MANY + 1):
+            if all_answered(service, fake, strict):
+                break
+    assert all_answered(service, fake, strict=True)
+
+
+def all_answered(service: Service, fake: FakeBackend, strict: bool) -> bool:
+    """Ask MANY at once; whether all were good. Where the rule is not `strict` some may be 502."""
     asks = [("/?delay=0", identified(f"all-{number}")) for number in range(MANY)]
-    for number, answer in enumerate(together(service.url, asks)):
-        check(answer, 200, echo("0", f"all-{number}"))
+    answers = together(service.url, asks)
+    for number, answer in enumerate(answers):
+        answered(answer, f"all-{number}", fake, strict)
+    return all(answer.status == 200 for answer in answers)
+
+
+def answered(answer: Answer, request_id: str, fake: FakeBackend, strict: bool) -> None:
+    """Assert that it is the right answer or, where a stale connection may show, a 502."""
+    if strict or answer.status == 200:
+        check(answer, 200, echo("0", request_id))
+    else:
+        check(answer, 502, broken(fake))
+    sent = sum(call.request_id == request_id for call in fake.calls)
+    assert strict or sent <= MOST_CALLS

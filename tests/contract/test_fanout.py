@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract import fake_backend
 from tests.contract.client import (
+    HELD_UP_S,
     ask,
     check,
     echo,
@@ -17,13 +18,13 @@ from tests.contract.client import (
     together,
     until,
 )
-from tests.contract.conftest import Backend, Service
+from tests.contract.conftest import TIMEOUT_S, Backend, Service
 from tests.contract.fake_backend import Behaviour, FakeBackend
+from tests.contract.test_broken_backend import MOST_CALLS
 
-pytestmark = pytest.mark.route("/fanout")
+pytestmark = pytest.mark.part("app")
 
 CALLS, DELAY = 20, "0.3"
-TIMEOUT_S = 0.5  # of the service `doubtful`
 
 
 @pytest.mark.parametrize("calls", [1, 2, 7, 100])
@@ -72,14 +73,14 @@ def test_takes_about_one_delay(service: Service, backend: Backend, serial: bool)
         takes_s()
         assert backend.stats()["peak_in_flight"] == 1
     else:
-        assert until(lambda: takes_s() < 2 * float(delay), 5)
+        assert until(lambda: takes_s() < 2 * float(delay), HELD_UP_S)
         assert backend.stats()["peak_in_flight"] == CALLS
 
 
 def test_calls_above_concurrency_wait_in_line(
     limited: Service, backend: Backend, serial: bool
 ) -> None:
-    """Longer, all together, than the service's patience with one call."""
+    """Longer, all together, than the timeout of one call."""
     at_once, delay = (1, "0.05") if serial else (5, DELAY)
     backend.reset()
     answer = ask(limited.url, f"/fanout?calls={CALLS}&delay={delay}", headers=identified("line"))
@@ -106,16 +107,24 @@ def test_many_at_once_do_not_wait_for_each_other(limited: Service, backend: Back
     assert stats["peak_in_flight"] <= 5
 
 
-def test_kept_connections_that_went_stale(doubtful: Service, fake: FakeBackend) -> None:
+@pytest.mark.part("client")
+def test_kept_connections_that_went_stale(
+    doubtful: Service, fake: FakeBackend, strict: bool
+) -> None:
     for _ in range(3):
         fake.behave = fake_backend.late(0.05)
         check(ask(doubtful.url, "/fanout?calls=8&delay=0"), 200, fanned_out("0", "", 8))
         fake.behave = fake_backend.answer
         fake.refuse()
         fake.listen()
-        check(ask(doubtful.url, "/fanout?calls=8&delay=0"), 200, fanned_out("0", "", 8))
+        answer = ask(doubtful.url, "/fanout?calls=8&delay=0")
+        if strict or answer.status != 502:
+            check(answer, 200, fanned_out("0", "", 8))
+        # One stale connection at most may show where a library decides, for each there is.
+        assert until(lambda: ask(doubtful.url, "/fanout?calls=8&delay=0").status == 200)
 
 
+@pytest.mark.part("client")
 def test_backend_down(doubtful: Service, fake: FakeBackend) -> None:
     fake.refuse()
     check(ask(doubtful.url, "/fanout?calls=5&delay=0"), 502, broken(fake))
@@ -136,6 +145,7 @@ FAILURES: dict[str, Behaviour] = {
 
 @pytest.mark.parametrize("way", FAILURES)
 @pytest.mark.parametrize("failing", [1, 3, 5])
+@pytest.mark.part("client")
 def test_one_call_fails(doubtful: Service, fake: FakeBackend, way: str, failing: int) -> None:
     fake.behave = fake_backend.by_number({failing: FAILURES[way]})
     check(ask(doubtful.url, "/fanout?calls=5&delay=0", headers=identified("f")), 502, broken(fake))
@@ -144,22 +154,24 @@ def test_one_call_fails(doubtful: Service, fake: FakeBackend, way: str, failing:
     check(answer, 200, fanned_out("2", "next", 5))
 
 
+@pytest.mark.part("client")
 def test_one_call_is_slow(doubtful: Service, fake: FakeBackend) -> None:
     fake.behave = fake_backend.by_number({3: fake_backend.silent})
     answer = ask(doubtful.url, "/fanout?calls=5&delay=0", headers=identified("s"))
     check(answer, 504, error(f"backend {fake.url} did not answer within {TIMEOUT_S:g} s"))
-    assert TIMEOUT_S * 0.9 <= answer.elapsed_s < TIMEOUT_S + 2
+    assert TIMEOUT_S * 0.9 <= answer.elapsed_s < MOST_CALLS * TIMEOUT_S + HELD_UP_S
     fake.behave = fake_backend.answer
     answer = ask(doubtful.url, "/fanout?calls=5&delay=2", headers=identified("next"))
     check(answer, 200, fanned_out("2", "next", 5))
 
 
+@pytest.mark.part("client")
 def test_nothing_is_left_running(doubtful: Service, fake: FakeBackend, serial: bool) -> None:
     """Once a failure is answered: the other calls were given up, or awaited."""
     chosen = {1: fake_backend.has_status("500 Internal Server Error")}
     fake.behave = fake_backend.by_number(chosen, fake_backend.trickle(pieces=4, pause_s=0.3))
     check(ask(doubtful.url, "/fanout?calls=9&delay=0", headers=identified("l")), 502, broken(fake))
-    assert until(lambda: fake.in_flight() == 0, 0.6)
+    assert until(lambda: fake.in_flight() == 0)
     assert len(fake.calls) == 1 if serial else len(fake.calls) <= 9
 
 

@@ -10,7 +10,7 @@ import contract
 from tests.contract.client import Answer, Connection, ask, check, gather, identified
 from tests.contract.conftest import Service, without_traceback
 
-pytestmark = pytest.mark.route("/file")
+pytestmark = [pytest.mark.part("file"), pytest.mark.route("/file")]
 
 MIB = 1024 * 1024
 SIZES = [0, 1, MIB, MIB + 1, 16 * MIB]

@@ -7,136 +7,237 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.catalog import BACKEND, REQUIRED_FILES, SERVICES
-from tests.contract.folders import problems, twin_problems
+from loadtests.catalog import BACKEND, KINDS, SERVICES
+from services import folders
+from tests.contract.folders import (
+    MAX_LINES_OF_ALL,
+    lines_of_all,
+    problems,
+    repeated,
+    strays,
+    twin_problems,
+)
+from tests.contract.lock import lock_problems, unsatisfied
 
-TWINS = [  # the same code, several ways to run it
-    ["flask-threads", "flask-gevent", "flask-granian", "flask-pywsgi"],
-    ["scratch-select", "scratch-poll", "scratch-epoll"],
-]
 HASH = "--hash=sha256:" + "0" * 64
 LOCK = f"""flask==3.1.3 \\
     {HASH} \\
     {HASH}
 idna==3.20 ; python_version < '4' \\
     {HASH}
+    # via flask
+werkzeug==3.1 \\
+    {HASH}
+    # via
+    #   flask
+    #   other
+markupsafe==3.0 \\
+    {HASH}
+    # via Werkzeug
+other==1 \\
+    {HASH}
+"""
+DESCRIPTION = """title = "x"
+framework = "x"
+server = "x"
+client = "x"
+model = "x"
+waits = "x"
+kind = "stock"
 """
 
 
+@pytest.mark.part("folder")
 def test_folder(name: str) -> None:
-    assert problems(SERVICES / name) == []
+    assert problems(name, SERVICES) == []
 
 
 def test_backend_folder() -> None:
-    required = tuple(file for file in REQUIRED_FILES if file != "service.toml")
-    assert problems(SERVICES / BACKEND, required) == []
+    assert problems(BACKEND, SERVICES) == []
 
 
-@pytest.mark.parametrize("twins", TWINS, ids=lambda twins: twins[0].partition("-")[0])
-def test_twins(twins: list[str]) -> None:
-    assert twin_problems([SERVICES / twin for twin in twins]) == []
+def test_lock() -> None:
+    assert lock_problems((SERVICES / folders.LOCK).read_text()) == []
+
+
+def test_no_file_is_a_stray() -> None:
+    assert strays(SERVICES) == []
+
+
+def test_all_together_are_short() -> None:
+    assert lines_of_all(SERVICES) <= MAX_LINES_OF_ALL
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with nothing wrong."""
-    keys = ("title", "framework", "server", "client", "model", "waits")
+def services(tmp_path: Path) -> Path:
+    """A service `a`, and a variant of it that differs in its client, with nothing wrong."""
     files = {
-        "app.py": '"""One.\n\nThree\nfour\nfive.\n"""\n',
-        "serve": "#!/bin/sh\n# why\nset -eu\na\nb\nc\nd\nexec python app.py\n",
-        "service.toml": "".join(f'{key} = "x"\n' for key in keys),
-        "requirements.in": "Flask>=3  # why\nidna\n",
         "requirements.txt": LOCK,
-        "README.md": "# x\n",
+        "a/app.py": '"""One.\n\nThree\nfour\nfive.\n"""\n',
+        "a/client.py": "x = 1\n",
+        "a/chat.py": "",
+        "a/serve": "#!/bin/sh\n# why\nset -eu\na\nb\nc\nd\nexec python -m app\n",
+        "a/service.toml": DESCRIPTION,
+        "a/requirements.in": "Flask>=3  # why\nidna\n",
+        "a/README.md": "# x\n",
+        "a/b/client.py": "x = 2\n",
+        "a/b/service.toml": DESCRIPTION.replace("stock", "bare"),
     }
     for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
-    (tmp_path / "serve").chmod(0o755)
     return tmp_path
 
 
-def test_a_good_folder_has_no_problems(folder: Path) -> None:
-    assert problems(folder) == []
-    cannot_too('"/chat" = "why"')(folder)
-    (folder / "serve").write_text("#!/bin/sh\nset -eu\nexec gunicorn app:app \\\n  --workers 1\n")
-    assert problems(folder) == []
+def test_a_good_folder_has_no_problems(services: Path) -> None:
+    assert problems("a", services) == []
+    assert problems("a-b", services) == []
+    assert strays(services) == []
+    after('offers = ["/chat"]\nlimit = "why"\n[exceptions]\nkeep-alive = "why"')(services)
+    serve = "#!/bin/sh\nset -eu\nexec gunicorn app:app \\\n  --workers 1 \\\n --timeout 0\n"
+    (services / "a/serve").write_text(serve)
+    assert problems("a", services) == []
 
 
-@pytest.mark.parametrize("file", REQUIRED_FILES)
-def test_a_missing_file_is_found(folder: Path, file: str) -> None:
-    (folder / file).unlink()
-    assert problems(folder) == [f"{file} is missing"]
+@pytest.mark.parametrize("file", ["app.py", "serve", "requirements.in", "README.md"])
+def test_a_missing_file_is_found(services: Path, file: str) -> None:
+    (services / "a" / file).unlink()
+    assert problems("a", services) == [f"{file} is missing"]
+    assert problems("a-b", services) == [f"{file} is missing"]
 
 
 def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
-    def doctor(folder: Path) -> None:
-        before = (folder / file).read_text()
-        after = before.replace(old, new)
-        assert after != before
-        (folder / file).write_text(after)
+    def doctor(services: Path) -> None:
+        before = (services / file).read_text()
+        changed = before.replace(old, new)
+        assert changed != before
+        (services / file).write_text(changed)
 
     return doctor
 
 
-def cannot_too(line: str) -> Callable[[Path], None]:
-    def doctor(folder: Path) -> None:
-        with (folder / "service.toml").open("a") as file:
-            file.write(f"[cannot]\n{line}\n")
+def after(text: str) -> Callable[[Path], None]:
+    def doctor(services: Path) -> None:
+        with (services / "a/service.toml").open("a") as file:
+            file.write(f"{text}\n")
 
     return doctor
 
 
+def new(file: str, text: str = "") -> Callable[[Path], None]:
+    return lambda services: (services / file).write_text(text) and None
+
+
+TOML = "a/service.toml"
 DOCTORED: dict[str, tuple[Callable[[Path], None], str]] = {
-    "not executable": (lambda folder: (folder / "serve").chmod(0o644), "not executable"),
-    "no shebang": (replaced("serve", "#!/bin/sh\n", ""), "what runs it"),
-    "seven commands": (replaced("serve", "d\n", "d\ne\n"), "7 lines"),
-    "no exec": (replaced("serve", "exec ", ""), "end in exec"),
-    "something after exec": (replaced("serve", "app.py\n", "app.py\nwait\n"), "end in exec"),
-    "long docstring": (replaced("app.py", "five.", "five.\nsix."), "has 6 lines"),
-    "no docstring": (replaced("app.py", '"""One', 'x = """One'), "no docstring"),
-    "title missing": (replaced("service.toml", "title", "titel"), "lacks title"),
-    "unknown key": (replaced("service.toml", "title", 'x = "y"\ntitle'), "has x"),
-    "unknown route": (cannot_too('"/x" = "y"'), "names /x"),
-    "no reason": (cannot_too('"/chat" = " "'), "no reason for /chat"),
-    "a number for a reason": (cannot_too('"/chat" = 501'), "no reason for /chat"),
-    "no table": (replaced("service.toml", "title", 'cannot = "/chat"\ntitle'), "not a table"),
-    "empty title": (replaced("service.toml", 'title = "x"', 'title = ""'), "says nothing"),
-    "no TOML": (replaced("service.toml", 'title = "x"', "title"), "service.toml:"),
-    "empty README": (replaced("README.md", "# x", ""), "README.md is empty"),
-    "not pinned": (replaced("requirements.in", "idna", "six"), "six is not pinned"),
-    "pin too old": (replaced("requirements.in", ">=3", ">=3.2"), "3.1.3 is not >=3.2"),
-    "pin too new": (replaced("requirements.in", ">=3", "<3"), "3.1.3 is not <3"),
-    "range instead of a pin": (replaced("requirements.txt", "flask==", "flask>="), "exact pin"),
-    "wildcard pin": (replaced("requirements.txt", "3.1.3", "3.1.*"), "exact pin"),
-    "no hashes": (replaced("requirements.txt", f" \\\n    {HASH}", ""), "has no hash"),
-    "weak hash": (replaced("requirements.txt", "sha256", "md5"), "has no hash"),
-    "index": (
-        replaced("requirements.txt", "flask", "--index-url https://pypi.example/simple\nflask"),
-        "address",
-    ),
-    "links": (replaced("requirements.txt", "flask", "-f wheels\nflask"), "address or an option"),
-    "direct address": (
-        replaced("requirements.txt", "idna==3.20", "idna @ https://pypi.example/idna.whl"),
-        "address",
-    ),
+    "no shebang": (replaced("a/serve", "#!/bin/sh\n", ""), "what runs it"),
+    "seven commands": (replaced("a/serve", "d\n", "d\ne\n"), "7 commands"),
+    "no exec": (replaced("a/serve", "exec ", ""), "end in exec"),
+    "something after exec": (replaced("a/serve", "app\n", "app\nwait\n"), "end in exec"),
+    "a timeout": (replaced("a/serve", "python -m app", "gunicorn app:app"), "--timeout 0"),
+    "long docstring": (replaced("a/app.py", "five.", "five.\nsix."), "has 6 lines"),
+    "no docstring": (replaced("a/app.py", '"""One', 'x = """One'), "no docstring"),
+    "long app": (replaced("a/app.py", '"""One', "\n" * 121 + '"""One'), "app.py has 127 lines"),
+    "long client": (new("a/client.py", "\n" * 66), "client.py has 66 lines"),
+    "title missing": (replaced(TOML, "title", "titel"), "lacks title"),
+    "unknown key": (replaced(TOML, "title", 'y = "y"\ntitle'), "has y"),
+    "kind missing": (replaced(TOML, 'kind = "stock"', ""), "lacks kind"),
+    "unknown kind": (replaced(TOML, "stock", "good"), f"none of {KINDS[0]}"),
+    "empty title": (replaced(TOML, 'title = "x"', 'title = ""'), "says nothing"),
+    "empty limit": (after('limit = " "'), "limit in service.toml says nothing"),
+    "no TOML": (replaced(TOML, 'title = "x"', "title"), "service.toml:"),
+    "offers nothing": (after("offers = []"), "no list of routes"),
+    "offers no list": (after('offers = "/chat"'), "no list of routes"),
+    "offers what nobody knows": (after('offers = ["/line"]'), "names /line"),
+    "offers what all have": (after('offers = ["/cpu"]'), "names /cpu"),
+    "offers what it has not": (after('offers = ["/file"]'), "file.py is missing, for /file"),
+    "unknown rule": (after('[exceptions]\nspeed = "y"'), "names speed"),
+    "no reason": (after('[exceptions]\nkeep-alive = " "'), "no reason for keep-alive"),
+    "a number for a reason": (after("[exceptions]\nkeep-alive = 1"), "no reason for keep-alive"),
+    "no table": (after('exceptions = "keep-alive"'), "not a table"),
+    "empty README": (replaced("a/README.md", "# x", ""), "README.md is empty"),
+    "not in the lock": (replaced("a/requirements.in", "idna", "six"), "six is not pinned"),
+    "pin too old": (replaced("a/requirements.in", ">=3", ">=3.2"), "3.1.3 is not >=3.2"),
+    "pin too new": (replaced("a/requirements.in", ">=3", "<3"), "3.1.3 is not <3"),
+    "a standard module": (new("a/select.py", "x = 1\n"), "select.py has the name of a module"),
 }
 
 
 @pytest.mark.parametrize("way", DOCTORED)
-def test_a_doctored_folder_is_found(folder: Path, way: str) -> None:
+def test_a_doctored_folder_is_found(services: Path, way: str) -> None:
     doctor, expected = DOCTORED[way]
-    doctor(folder)
-    assert any(expected in problem for problem in problems(folder)), problems(folder)
+    doctor(services)
+    assert any(expected in problem for problem in problems("a", services)), problems("a", services)
+
+
+def test_a_file_that_the_parent_has_is_found(services: Path) -> None:
+    (services / "a/b/client.py").write_text("x = 1\n")
+    assert repeated("a-b", services) == ["client.py is that of a"]
+    assert problems("a-b", services) == ["client.py is that of a"]
+
+
+def test_a_stray_is_found(services: Path) -> None:
+    (services / "c").mkdir()
+    (services / "c/app.py").write_text("")
+    (services / "a/b/c").mkdir()
+    (services / "a/b/c/client.py").write_text("")
+    assert strays(services) == ["a/b/c/client.py", "c/app.py"]
+
+
+def test_all_lines_are_counted(services: Path) -> None:
+    (services / "contract.py").write_text("x = 1\ny = 2\n")
+    (services / "backend").mkdir()
+    (services / "backend/app.py").write_text("x = 1\n" * 1000)
+    assert lines_of_all(services) == 6 + 1 + 1 + 2
+
+
+DOCTORED_LOCKS: dict[str, tuple[str, str, str]] = {
+    "range instead of a pin": ("flask==", "flask>=", "exact pin"),
+    "wildcard pin": ("3.1.3", "3.1.*", "exact pin"),
+    "no hashes": (f" \\\n    {HASH}", "", "has no hash"),
+    "weak hash": ("sha256", "md5", "has no hash"),
+    "index": ("flask==", "--index-url https://pypi.example/simple\nflask==", "address"),
+    "links": ("flask==", "-f wheels\nflask==", "address or an option"),
+    "direct address": ("idna==3.20", "idna @ https://pypi.example/idna.whl", "address"),
+    "no requirement": ("idna==3.20", "idna==", "no requirement"),
+}
+
+
+@pytest.mark.parametrize("way", DOCTORED_LOCKS)
+def test_a_doctored_lock_is_found(way: str) -> None:
+    old, new, expected = DOCTORED_LOCKS[way]
+    assert lock_problems(LOCK) == []
+    assert any(expected in problem for problem in lock_problems(LOCK.replace(old, new)))
+
+
+def test_what_the_lock_does_not_satisfy_is_found() -> None:
+    assert unsatisfied("Flask>=3\nidna\n", LOCK) == []
+    assert unsatisfied("Flask>=4\nsix\n", LOCK) == ["Flask 3.1.3 is not >=4", "six is not pinned"]
 
 
 def test_twins_that_differ_are_found(tmp_path: Path) -> None:
     twins = [tmp_path / "a", tmp_path / "b"]
     for twin in twins:
-        twin.mkdir()
-        (twin / "app.py").write_text("x = 1\n")
+        twin.write_text("x = 1\n")
     assert twin_problems(twins) == []
-    (twins[1] / "app.py").write_text("x = 1 \n")
-    assert twin_problems(twins) == ["app.py of b is not that of a"]
-    (twins[1] / "app.py").write_text("x = 1\n")
-    (twins[1] / "loop.py").write_text("y = 2\n")
-    assert twin_problems(twins) == ["loop.py of b is not that of a"]
+    twins[1].write_text("x = 1 \n")
+    assert twin_problems(twins) == [f"{twins[1]} is not {twins[0]}"]
+
+
+def test_pins_are_those_of_what_is_named_and_of_what_that_needs(services: Path) -> None:
+    def packages(direct: str) -> list[str]:
+        (services / "a/requirements.in").write_text(direct)
+        lines = folders.pins("a", services).splitlines()
+        return [line.partition("==")[0] for line in lines if "==" in line]
+
+    assert packages("idna\n") == ["idna"]
+    assert packages("# nothing\nother  # why\n") == ["werkzeug", "markupsafe", "other"]
+    assert packages("Flask[async]>=3\n") == ["flask", "idna", "werkzeug", "markupsafe"]
+    assert lock_problems(folders.pins("a", services)) == []
+    assert folders.pins("a-b", services) == folders.pins("a", services)
+
+
+def test_pins_of_what_the_lock_has_not(services: Path) -> None:
+    (services / "a/requirements.in").write_text("six\nflask\n")
+    with pytest.raises(ValueError, match="services/a: six not in the lock"):
+        folders.pins("a", services)

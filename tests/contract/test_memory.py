@@ -7,10 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from loadtests.catalog import SERVICES
+from loadtests import catalog
 from tests.contract.client import Connection, ask, check, echo
 from tests.contract.conftest import Backend, Service, Start
-from tests.contract.folders import description
+
+pytestmark = pytest.mark.part("client")
 
 AT_ONCE = 100
 WARM_UP = 3  # waves in which pools are filled
@@ -19,10 +20,12 @@ KEPT_BYTES = 1024 * 1024
 KEPT_BYTES_EACH = 1024  # a request of a big framework is ten times that
 
 
-def test_clients_that_give_up_leave_nothing(start: Start, name: str, backend: Backend) -> None:
-    if description(SERVICES / name)["waits"] in ("a thread", "a process", "the process"):
+def test_clients_that_give_up_leave_nothing(
+    start: Start, about: catalog.Service, backend: Backend
+) -> None:
+    if about.waits in ("a thread", "a process", "the process"):
         pytest.skip("memory here comes with each thread or process that is used the first time")
-    with start(name, BACKEND_URL=backend.url) as service:
+    with start(about.name, BACKEND_URL=backend.url) as service:
         give_up(service, WARM_UP)
         before = service.rss_bytes()
         give_up(service, WAVES)

@@ -10,6 +10,8 @@ from tests.contract.client import Closed, Connection, ask, check, echo, error, i
 from tests.contract.conftest import Service
 from tests.contract.fake_backend import FakeBackend
 
+pytestmark = pytest.mark.part("server")
+
 BAD_DELAY = error(
     "delay must be given once, as a decimal number of seconds from 0 to 60, such as 0.1"
 )

@@ -8,6 +8,8 @@ from tests.contract.client import Answer, Connection, ask, check, echo, error, i
 from tests.contract.conftest import Service
 from tests.contract.fake_backend import FakeBackend
 
+pytestmark = pytest.mark.part("server")
+
 OTHER_METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"]
 UNKNOWN_PATHS = [
     "/nope",
@@ -26,7 +28,6 @@ UNKNOWN_PATHS = [
     "/composite/",
     "/cpu/",
     "/cpu/1",
-    "/line/",
     "/file/",
     "/file/x",
     "/chat/",
@@ -36,14 +37,13 @@ ROUTES = {
     "/fanout?calls=2&delay=0.01": "/fanout",
     "/composite?delay=0.01&cycles=1": "/composite",
     "/cpu?cycles=1": "/cpu",
-    "/line?delay=0.01": "/line",
     "/file?size=1": "/file",
     "/chat": "/chat",
     "/health": "/health",
     "/info": "/info",
 }
 NOT_FOUND = ["/nope", "/nope?delay=0"]
-BAD = {"/?delay=x": "/", "/fanout": "/fanout", "/cpu": "/cpu", "/line": "/line", "/file": "/file"}
+BAD = {"/?delay=x": "/", "/fanout": "/fanout", "/cpu": "/cpu", "/file": "/file"}
 
 
 def targets(chosen: dict[str, str]) -> list[object]:
@@ -116,7 +116,7 @@ def test_head_is_get_without_the_body(service: Service, target: str) -> None:
     assert get.header("Content-Length") == str(len(get.body))
 
 
-@pytest.mark.route("keep-alive")
+@pytest.mark.rule("keep-alive")
 def test_connection_is_kept(service: Service) -> None:
     with Connection(service.url) as connection:
         for number in range(10):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,9 +13,13 @@ from loadtests.runtime.process import is_free
 from tests.contract.client import Closed, Connection, ask, check, echo, gather, identified, until
 from tests.contract.conftest import Backend, Service, Start
 
+pytestmark = pytest.mark.part("server")
+
 MANY = 20
 DRAIN_S = 30.0
 PROMPTLY_S = 20.0  # no longer than a server may keep an idle connection
+# Several servers of PyPI end by the signal itself, once all is done.
+ENDS_WELL = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 @pytest.mark.parametrize(
@@ -36,17 +41,12 @@ def test_under_load(start: Start, name: str, backend: Backend, settings: dict[st
         ended_well(service, DRAIN_S)
 
 
-def test_nobody_new_is_let_in(
-    start: Start, name: str, backend: Backend, request: pytest.FixtureRequest
-) -> None:
+def test_nobody_new_is_let_in(start: Start, name: str, backend: Backend) -> None:
     """What is in flight is finished meanwhile, whatever becomes of requests that come later."""
-    if name == "flask-granian":  # once in four times; see its README.md
-        reason = "a Granian worker may go on accepting until it is killed"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
     backend.reset()
     with start(name, BACKEND_URL=backend.url, WORKERS="1") as service:
         slots = service.info()["slots"]
-        delay_s = 3 if slots >= MANY else 0.1
+        delay_s = 4 if slots >= MANY else 0.1
         with opened(service, 1) as (idle,), busy(service, str(delay_s)) as answers:
             assert backend.reaches(min(MANY, slots))
             service.terminate()
@@ -112,7 +112,7 @@ def is_let_in(service: Service) -> bool:
 
 
 def ended_well(service: Service, within_s: float) -> None:
-    assert service.exit_status(within_s) == 0, service.log()
+    assert service.exit_status(within_s) in ENDS_WELL, service.log()
     assert service.processes_left() == []
     assert is_free(int(service.url.rpartition(":")[2]))
     assert "Traceback" not in service.log()
