@@ -41,7 +41,7 @@ def info(
     and one where the event loop is blocked. `concurrency` is given where it is not the variable's.
     """
     each = SETTINGS.concurrency if concurrency is None else concurrency
-    if _model() == "event loop, blocked":
+    if _about()["model"] == "event loop, blocked":
         slots = client_pool = 1
     packages = [requirement.partition("[")[0] for requirement in folders.requirements(NAME)]
     return json.dumps(
@@ -59,8 +59,13 @@ def info(
     ).encode()
 
 
-def _model() -> str:
-    return tomllib.loads(folders.find(NAME, "service.toml").read_text())["model"]
+def offers(route: str) -> bool:
+    """Whether `service.toml` names a route beside the core ones."""
+    return route in _about().get("offers", ())
+
+
+def _about() -> dict:
+    return tomllib.loads(folders.find(NAME, "service.toml").read_text())
 
 
 def listen() -> socket.socket:
