@@ -8,11 +8,11 @@ import asyncio
 import socket
 from collections.abc import Coroutine
 
+import answers
 import chat
+from answers import answer
 from client import Backend
-from sanic import HTTPResponse, Request, Sanic, raw
-from sanic.exceptions import SanicException
-from sanic.handlers import ErrorHandler
+from sanic import HTTPResponse, Request, Sanic
 
 import contract
 import start
@@ -92,29 +92,6 @@ def request_id(request: Request) -> str:
     return contract.checked_request_id(",".join(given).rstrip(" \t") if given else None)
 
 
-def answer(body: bytes, status: int = 200) -> HTTPResponse:
-    return raw(body, status, content_type=contract.JSON)
-
-
-@app.exception(contract.Problem)
-async def problem(request: Request, error: contract.Problem) -> HTTPResponse:
-    return answer(contract.error_body(error.message), error.status)
-
-
-@app.exception(SanicException)
-async def http_error(request: Request, error: SanicException) -> HTTPResponse:
-    message = contract.MESSAGES.get(error.status_code, str(error))
-    response = answer(contract.error_body(message), error.status_code)
-    response.headers.update(error.headers)
-    return response
-
-
-@app.exception(Exception)
-async def fault(request: Request, error: Exception) -> HTTPResponse:
-    ErrorHandler.log(request, error)
-    return answer(contract.error_body(contract.INTERNAL), 500)
-
-
 @app.before_server_start
 async def open_backend(app: Sanic) -> None:
     global backend
@@ -133,15 +110,11 @@ async def close_backend(app: Sanic) -> None:
 
 def serve(listener: socket.socket) -> None:
     start.heed_sigterm()  # Sanic would lose one that came earlier
-    app.run(
-        sock=listener,
-        single_process=True,  # no manager for one worker, and README.md says why for several
-        backlog=start.BACKLOG,
-        access_log=False,
-        motd=False,
-    )
+    # Without the worker manager, whatever WORKERS says: README.md has the reasons.
+    app.run(sock=listener, backlog=start.BACKLOG, access_log=False, motd=False, single_process=True)
 
 
+answers.add_errors_to(app)
 chat.add_to(app)
 
 if __name__ == "__main__":

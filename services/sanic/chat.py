@@ -30,6 +30,7 @@ def add_to(app: Sanic) -> None:
     app.add_route(head, "/chat", methods=["HEAD"])
     # Not in `chat`: the first message may come before it is called.
     app.add_signal(join, "websocket.handler.before")
+    app.before_server_stop(close_all)
 
 
 async def join(request: Request, websocket: Websocket) -> None:
@@ -47,6 +48,11 @@ async def chat(request: Request, websocket: Websocket) -> None:
 
 async def head(request: Request) -> HTTPResponse:
     raise SanicException(status_code=426)  # a conversation has no HEAD
+
+
+async def close_all(app: Sanic) -> None:
+    for member in list(members):
+        member.close(1001, contract.SHUTTING_DOWN)
 
 
 class Member:
