@@ -17,7 +17,7 @@ help: ## print this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
 	@echo 'make bench [PROFILE=name] [SERVICES="a b"] [RUNTIME=auto|local|compose] [RESULTS=dir]'
-	@echo '  profiles: smoke quick standard http-load composite interference chat pollers file open stall capacity held cost map everything'
+	@echo '  profiles: smoke quick standard clients http-load composite interference chat pollers file open stall capacity held cost map everything'
 	@echo 'make ui [SERVICES="a b"] [RUNTIME=…]     make serve SERVICE=name [PORT=8080]     make test [ARGS="-k name"]'
 	@echo 'Every service takes WORKERS, CONCURRENCY and BACKEND_TIMEOUT_S from the environment.'
 
@@ -36,7 +36,7 @@ serve: ## run one service and its backend: make serve SERVICE=sanic
 ladder: ## climb from a blocking socket to asyncio, a client a rung; leave a report
 	@$(LADDER) --results "$(RESULTS)"
 
-diff: ## show two services side by side: make diff A=tornado B=sanic
+diff: ## what two services differ in: make diff A=fastapi B=fastapi-httpx
 	@$(DIFF) "$(A)" "$(B)"
 
 compare: ## two runs of results/ side by side: make compare A=… B=… [FAIL_ABOVE=5%] [FORCE=1]
@@ -53,5 +53,5 @@ lint: ## ruff and a strict type check
 	@$(TESTS) -m ruff format --check .
 	@$(TESTS) -m mypy
 
-lock: ## write the locks anew, or add what one service lacks: make lock [SERVICE=mine]
+lock: ## pin the newest of all packages, or what one service lacks: make lock [SERVICE=mine]
 	@$(HARNESS) lock --service "$(SERVICE)"

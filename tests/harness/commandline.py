@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +23,13 @@ class Command:
     """`python -m loadtests …`, or another command, started in the checkout."""
 
     def __init__(self, *arguments: str, command: tuple[str, ...] = (), **variables: str) -> None:
-        self.mark = uuid.uuid4().hex
+        # A mark that every process has: services get none of the variables that tests make up.
+        self.mark = tempfile.mkdtemp()
         ours = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         self.process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "loadtests")), *arguments],
             cwd=ROOT,
-            env={**ours, "MARK_OF_A_TEST": self.mark, **variables},
+            env={**ours, "TMPDIR": self.mark, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -60,7 +62,7 @@ class Command:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get("MARK_OF_A_TEST") == self.mark
+            return process.environ().get("TMPDIR") == self.mark
         except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
             return False
 
@@ -85,6 +87,7 @@ class Command:
             except psutil.NoSuchProcess:
                 continue
         self.process.communicate()
+        shutil.rmtree(self.mark, ignore_errors=True)
 
 
 def until(true: Callable[[], object], timeout_s: float = 10) -> bool:

@@ -17,8 +17,11 @@ from loadtests.runtime import environments, local, process
 from loadtests.runtime.local import LocalRuntime
 
 FAKE = Path(__file__).with_name("fake_service.py")
-TOML = "".join(
-    f'{key} = "fake"\n' for key in ("title", "framework", "server", "client", "model", "waits")
+TOML = (
+    "".join(
+        f'{key} = "fake"\n' for key in ("title", "framework", "server", "client", "model", "waits")
+    )
+    + 'kind = "stock"\noffers = ["/chat", "/file"]\n'
 )
 SETTINGS = {"WORKERS": "1", "CONCURRENCY": "100", "BACKEND_TIMEOUT_S": "10"}
 
@@ -33,7 +36,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     services = tmp_path / "services"
     services.mkdir()
     (services / BACKEND).symlink_to(catalog.SERVICES / BACKEND)
-    shutil.copy(catalog.SERVICES / "contract.py", services)
+    for shared in ("contract.py", "folders.py", "start.py"):
+        shutil.copy(catalog.SERVICES / shared, services)
     for module in (catalog, process, environments):
         monkeypatch.setattr(module, "SERVICES", services)
     monkeypatch.setattr(environments, "ensure", lambda names: None)
@@ -51,9 +55,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
             folder.mkdir()
             (folder / "app.py").touch()
             (folder / "service.toml").write_text(TOML)
-            serve = folder / "serve"
-            serve.write_text(f'#!/bin/sh\nexec python "{FAKE}" {name} {fault}\n')
-            serve.chmod(0o755)
+            (folder / "serve").write_text(f'exec python "{FAKE}" {name} {fault}\n')
         return [catalog.load(name) for name in [*good, *faults]]
 
     return make

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 from conftest import TOML, Stage
 
 from loadtests import catalog
 from loadtests.catalog import SERVICES, UnknownService
+from services import folders
 
 
 def test_a_folder_is_a_service(stage: Stage) -> None:
@@ -29,12 +29,48 @@ def test_what_is_selected(stage: Stage) -> None:
         catalog.select("a c")
 
 
-def test_what_it_cannot(stage: Stage) -> None:
+def test_what_it_offers_and_does_not_keep(stage: Stage) -> None:
     (service,) = stage("a")
-    assert service.cannot == {}
-    with (service.folder / "service.toml").open("a") as file:
-        file.write('[cannot]\n"/chat" = "it hears nothing"\n')
-    assert catalog.load("a").cannot == {"/chat": "it hears nothing"}
+    description = service.folder / "service.toml"
+    description.write_text(TOML.replace('["/chat", "/file"]', '["/chat"]'))
+    service = catalog.load("a")
+    assert [service.has(route) for route in ("/", "/info", "/chat", "/file")] == [1, 1, 1, 0]
+    assert service.exceptions == {}
+    with description.open("a") as file:
+        file.write('[exceptions]\ntrickle = "it takes its time"\n')
+    assert catalog.load("a").exceptions == {"trickle": "it takes its time"}
+
+
+def test_a_variant_is_named_by_its_path(stage: Stage) -> None:
+    a, b = stage("a", "b")
+    shutil.move(b.folder, a.folder / "b")
+    assert catalog.names() == ["a", "a-b"]
+    variant = catalog.load("a-b")
+    assert variant.folder == a.folder / "b"
+    (variant.folder / "app.py").unlink()
+    for folder, files in ((a.folder, ["app.py", "client.py"]), (variant.folder, ["chat.py"])):
+        for file in files:
+            (folder / file).touch()
+    found = folders.modules("a-b", catalog.SERVICES)
+    assert {name: path.parent for name, path in found.items()} == {
+        "app.py": a.folder,
+        "chat.py": variant.folder,
+        "client.py": a.folder,
+    }
+    assert folders.find("a-b", "serve", catalog.SERVICES) == variant.folder / "serve"
+    (variant.folder / "serve").unlink()
+    assert folders.find("a-b", "serve", catalog.SERVICES) == a.folder / "serve"
+    with pytest.raises(FileNotFoundError, match=r"services/a-b: chat\.toml is missing"):
+        folders.find("a-b", "chat.toml", catalog.SERVICES)
+
+
+def test_a_folder_of_a_framework_need_be_no_service(stage: Stage) -> None:
+    a, b = stage("a", "b")
+    shutil.move(b.folder, a.folder / "b")
+    (a.folder / "service.toml").unlink()
+    assert catalog.names() == ["a-b"]
+    with pytest.raises(UnknownService, match="no service 'a'; there are: a-b"):
+        catalog.load("a")
 
 
 @pytest.mark.parametrize("name", ["backend", "../services/a", "..", "/", "a/", "CONTRACT.md"])
@@ -45,23 +81,25 @@ def test_what_is_no_service(stage: Stage, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [None, "title = 1 2", TOML.replace("model", "modell"), TOML + 'extra = "x"', ""]
+    "text",
+    [
+        *("", "title = 1 2", TOML.replace("model", "modell"), TOML + 'extra = "x"'),
+        TOML.replace("stock", "steak"),
+    ],
 )
-def test_a_service_without_its_description(stage: Stage, text: str | None) -> None:
+def test_a_wrong_description(stage: Stage, text: str) -> None:
     (service,) = stage("a")
-    description: Path = service.folder / "service.toml"
-    description.unlink()
-    if text is not None:
-        description.write_text(text)
+    (service.folder / "service.toml").write_text(text)
     with pytest.raises(UnknownService, match=r"services/a/service\.toml: "):
         catalog.load("a")
 
 
 def test_those_of_the_project() -> None:
-    assert {"flask-threads", "flask-gevent", "tornado", "tornado-blocking", "sanic"} <= set(
+    assert {"flask-threads", "fastapi", "tornado", "tornado-blocking", "sanic"} <= set(
         catalog.names()
     )
     for service in catalog.select(""):
-        assert service.folder == SERVICES / service.name
+        assert service.name == "-".join(service.folder.relative_to(SERVICES).parts)
         described = service.description()
-        assert all(described.pop("cannot").values()) and all(described.values())
+        assert all(described.pop("exceptions").values())
+        assert all(described[key] for key in described.keys() - {"offers", "limit"})

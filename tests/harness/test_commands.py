@@ -134,7 +134,7 @@ def test_serve() -> None:
         assert (status, body) == (200, b'{"delay":0.01,"id":"a"}')
         assert json.loads(fetch(f"http://127.0.0.1:{port}/info")[1])["concurrency"] == 7
         ports = command.ports()
-        assert len(ports) == 3  # the service's, and the backend's for HTTP and for lines
+        assert len(ports) == 2  # the service's and the backend's
         command.process.terminate()  # the same as Ctrl-C
         status, said, complaints = command.end()
         assert (status, complaints) == (0, "")
@@ -143,18 +143,18 @@ def test_serve() -> None:
     assert all(map(is_free, ports))
 
 
-@pytest.mark.parametrize("workers", ["", None, "3"])
-def test_how_many_workers_is_left_to_the_service(
-    monkeypatch: pytest.MonkeyPatch, workers: str | None
+@pytest.mark.parametrize("setting", ["WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S"])
+@pytest.mark.parametrize("value", ["", None, "3"])
+def test_a_setting_that_nobody_gives_is_left_to_the_service(
+    monkeypatch: pytest.MonkeyPatch, setting: str, value: str | None
 ) -> None:
-    """Unless somebody asks for a number; an empty one is inherited by nobody."""
+    """An empty one is inherited by nobody."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
-    if workers is not None:
-        monkeypatch.setenv("WORKERS", workers)
-    asked = {"WORKERS": workers} if workers else {}
-    assert service_settings() == {"CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10", **asked}
-    assert os.environ.get("WORKERS") == (workers or None)
+    if value is not None:
+        monkeypatch.setenv(setting, value)
+    assert service_settings() == ({setting: value} if value else {})
+    assert os.environ.get(setting) == (value or None)
 
 
 @needs_make

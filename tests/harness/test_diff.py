@@ -1,35 +1,97 @@
-"""`make diff`: two services side by side, or a line that says what to type."""
+"""`make diff`: what two services differ in, or a line that says what to type."""
 
 from __future__ import annotations
 
-import subprocess
+import shutil
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from conftest import Stage
 
-from loadtests.catalog import ROOT
+from loadtests import catalog, diff
 
-
-def diff(*names: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "loadtests.diff", *names]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+Said = Callable[[str, str], list[str]]
 
 
-def test_two_services_stand_side_by_side() -> None:
-    done = diff("tornado", "sanic")
-    assert done.returncode == 0
-    assert done.stdout.splitlines()[0].split() == ["Tornado", "Sanic"]
-    assert "from tornado.web import" in done.stdout and "from sanic.response import" in done.stdout
+@pytest.fixture
+def said(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """`said("a", "a-b")`: what the command prints of a service on a stage and its variant."""
+    a, b = stage("a", "b")
+    shutil.move(b.folder, a.folder / "b")
+    monkeypatch.setattr(diff, "SERVICES", catalog.SERVICES)
+    (variant() / "app.py").unlink()
+    (a.folder / "app.py").write_text("import client\n\n\nwait()\n")
+    (a.folder / "client.py").write_text("url = 1\n")
+
+    def run(*names: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["diff", *names])
+        assert diff.main() == 0
+        return capsys.readouterr().out.splitlines()
+
+    return run
 
 
-def test_twins_are_said_to_be_the_same() -> None:
-    done = diff("flask-threads", "flask-gevent")
-    assert done.returncode == 0
-    assert done.stdout.splitlines()[-1].startswith("flask-threads and flask-gevent are the same")
+def variant() -> Path:
+    return catalog.SERVICES / "a" / "b"
+
+
+def test_only_what_differs_is_shown(said: Said) -> None:
+    (variant() / "serve").unlink()
+    (variant() / "client.py").write_text("url = 2\n")
+    assert said("a", "a-b") == [
+        "fake  →  fake",
+        "",
+        "--- a/client.py",
+        "+++ a/b/client.py",
+        "@@ -1 +1 @@",
+        "-url = 1",
+        "+url = 2",
+        "",
+        "The same in both: app.py, serve",
+    ]
+
+
+def test_a_file_that_only_one_has(said: Said) -> None:
+    (variant() / "chat.py").write_text("hello\n")
+    shown = said("a-b", "a")
+    assert shown[2:6] == ["--- a/b/chat.py", "+++ (no such file)", "@@ -1 +0,0 @@", "-hello"]
+
+
+def test_how_they_are_served_is_all(said: Said) -> None:
+    shown = said("a", "a-b")
+    assert shown[2:4] == ["--- a/serve", "+++ a/b/serve"]
+    assert (
+        shown[-1] == "They differ only in how they are served; the same in both: app.py, client.py"
+    )
+
+
+def test_nothing_differs(said: Said) -> None:
+    (variant() / "serve").unlink()
+    assert said("a", "a-b")[2:] == ["All their files are the same: app.py, client.py, serve"]
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("one", "other", "files"),
+    [
+        ("tornado", "tornado-blocking", {"app.py", "client.py"}),
+        ("fastapi", "fastapi-httpx", {"client.py"}),
+        ("flask-threads", "flask-gevent", {"serve"}),
+        ("scratch-epoll", "scratch-poll", {"serve"}),
+    ],
+)
+def test_those_of_the_project_differ_in_what_they_are_about(
+    one: str, other: str, files: set[str]
+) -> None:
+    lines = list(diff.differences(one, other))
+    shown = {line.rpartition("/")[2] for line in lines if line.startswith("+++ ")}
+    assert shown <= files
+    assert len([line for line in lines if line.startswith(("+", "-"))]) < 120
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
     [
         ((), "which two?"),
         (("tornado",), "which two?"),
@@ -37,7 +99,14 @@ def test_twins_are_said_to_be_the_same() -> None:
         (("tornado", "tornedo"), "no service 'tornedo'; there are: "),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(names: tuple[str, ...], said: str) -> None:
-    done = diff(*names)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(said) and done.stderr.count("\n") == 1
+def test_what_cannot_be_compared_is_one_line(
+    names: tuple[str, ...],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["diff", *names])
+    assert diff.main() == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(complaint) and said.err.count("\n") == 1

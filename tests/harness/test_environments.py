@@ -1,4 +1,4 @@
-"""Environments follow their locks: built once, rebuilt when the lock changes, and only then."""
+"""Environments follow the lock: built once, and anew when their part of it changes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from loadtests import bootstrap
 from loadtests.catalog import ROOT
 from loadtests.runtime import environments
 from loadtests.runtime.environments import InstallError
+from services import folders
 
 MARKUPSAFE = bootstrap.pin_of("markupsafe", (ROOT / "tests" / "requirements.txt").read_text())
 CLICK = bootstrap.pin_of("click", (ROOT / "tests" / "requirements.txt").read_text())
@@ -19,17 +20,23 @@ CLICK = bootstrap.pin_of("click", (ROOT / "tests" / "requirements.txt").read_tex
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with services `one` and `two`, each with a lock of one package."""
+    """A checkout with services `one` and `two`, which need one package."""
     for name in ("one", "two"):
         (tmp_path / "services" / name).mkdir(parents=True)
-        (tmp_path / "services" / name / "requirements.txt").write_text(MARKUPSAFE)
+        (tmp_path / "services" / name / "service.toml").touch()
+        needs(tmp_path, name, "markupsafe")
+    lock(tmp_path).write_text(CLICK + MARKUPSAFE)
     monkeypatch.setattr(environments, "SERVICES", tmp_path / "services")
     monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / ".venvs")
     return tmp_path
 
 
-def lock(checkout: Path, name: str) -> Path:
-    return checkout / "services" / name / "requirements.txt"
+def lock(checkout: Path) -> Path:
+    return checkout / "services" / "requirements.txt"
+
+
+def needs(checkout: Path, name: str, package: str) -> None:
+    (checkout / "services" / name / "requirements.in").write_text(f"{package}\n")
 
 
 def built(checkout: Path, name: str) -> int:
@@ -57,7 +64,7 @@ def test_built_once_and_anew_when_the_lock_changes(
     environments.ensure(["one", "two"])
     assert {name: built(checkout, name) for name in ("one", "two")} == before
 
-    lock(checkout, "two").write_text(CLICK)
+    needs(checkout, "two", "Click")
     environments.ensure(["one", "two"])
     assert built(checkout, "one") == before["one"]
     assert built(checkout, "two") > before["two"]
@@ -81,21 +88,49 @@ def test_an_interpreter_of_another_environment_changes_nothing(
     "wrong", [re.sub("sha256:.{8}", "sha256:00000000", MARKUPSAFE), MARKUPSAFE.split()[0]]
 )
 def test_a_lock_without_the_right_hashes(checkout: Path, wrong: str) -> None:
-    lock(checkout, "one").write_text(wrong)
+    lock(checkout).write_text(wrong + "\n")
     with pytest.raises(InstallError, match=r"uv pip sync .*[Hh]ash") as caught:
         environments.ensure(["one"])
     assert "markupsafe" in str(caught.value)
     with pytest.raises(InstallError):  # nor is it taken for built the next time
         environments.ensure(["one"])
-    lock(checkout, "one").write_text(MARKUPSAFE)
+    lock(checkout).write_text(MARKUPSAFE)
     environments.ensure(["one"])
     assert has("one", "markupsafe")
 
 
-def test_no_lock(checkout: Path) -> None:
-    lock(checkout, "one").unlink()
-    with pytest.raises(InstallError, match="services/one: no lock, run `make lock`"):
+def test_what_is_not_in_the_lock(checkout: Path) -> None:
+    needs(checkout, "one", "sanic")
+    with pytest.raises(InstallError, match="services/one: sanic not in the lock, run `make lock`"):
         environments.ensure(["one"])
+    environments.ensure(["two"])
+
+
+def test_no_requirements(checkout: Path) -> None:
+    (checkout / "services" / "one" / "requirements.in").unlink()
+    with pytest.raises(InstallError, match=r"services/one: requirements\.in is missing"):
+        environments.ensure(["one"])
+
+
+def test_a_part_of_the_lock_is_what_a_package_brings(checkout: Path) -> None:
+    """What needs what is in the lock's comments; a package may be there twice."""
+    old = "click==8 ; python_version < '3.12' \\\n    --hash=sha256:1\n    # via flask\n"
+    new = "click==9 ; python_version >= '3.12' \\\n    --hash=sha256:2\n    # via flask\n"
+    flask = "flask==3 \\\n    --hash=sha256:3\n    # via -r -\n"
+    jinja = "jinja2==3 \\\n    --hash=sha256:4\n    # via\n    #   flask\n    #   sanic\n"
+    markupsafe = "markupsafe==3 \\\n    --hash=sha256:5\n    # via jinja2\n"
+    sanic = "sanic==25 \\\n    --hash=sha256:6\n    # via -r -\n"
+    lock(checkout).write_text(old + new + flask + jinja + markupsafe + sanic)
+    needs(checkout, "one", "Flask[async]>=3  # for its name")
+    needs(checkout, "two", "sanic")
+
+    def packages(name: str) -> list[str]:
+        text = folders.pins(name, checkout / "services")
+        assert "via" not in text
+        return re.findall(r"(?m)^\S+", text)
+
+    assert packages("one") == ["click==8", "click==9", "flask==3", "jinja2==3", "markupsafe==3"]
+    assert packages("two") == ["jinja2==3", "markupsafe==3", "sanic==25"]
 
 
 def test_the_pin_of_one_package() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Stage
+from conftest import TOML, Stage
 
 from loadtests.bench import plan, profiles
 from loadtests.bench.plan import Part
@@ -25,10 +25,9 @@ Parts = Callable[..., list[Part]]
 
 @pytest.fixture
 def parts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Parts:
-    """`parts(CHAT, SERVICES)` over the services a, b and c, of which b cannot chat."""
+    """`parts(CHAT, SERVICES)` over the services a, b and c, of which b has no chat."""
     _, b, _ = stage("a", "b", "c")
-    with (b.folder / "service.toml").open("a") as file:
-        file.write('[cannot]\n"/chat" = "it hears nothing"\n')
+    (b.folder / "service.toml").write_text(TOML.replace('"/chat", ', ""))
     monkeypatch.delenv("CONCURRENCY", raising=False)
 
     def make(*of: Profile, services: str = "") -> list[Part]:
@@ -46,9 +45,9 @@ def test_who_is_measured(parts: Parts) -> None:
     chat, pair = parts(CHAT, PAIR)
     assert (names(chat), names(pair)) == (["a", "c"], ["a", "b"])
     assert {service.name: why for service, why in chat.left_out.items()} == {
-        "b": "it hears nothing"
+        "b": "it does not offer /chat"
     }
-    assert chat.description()["left_out"] == {"b": "it hears nothing"}
+    assert chat.description()["left_out"] == {"b": "it does not offer /chat"}
     assert (chat.description()["route"], pair.description()["left_out"]) == ("/chat", {})
     assert chat.points() == 2 * 2 * 2
     chat, pair = parts(CHAT, PAIR, services="c b")
@@ -72,7 +71,7 @@ def test_one_is_measured_again(parts: Parts) -> None:
 
 
 def test_nobody_is_left(parts: Parts) -> None:
-    with pytest.raises(UnknownProfile, match=r"nothing is left of .*b: it hears nothing"):
+    with pytest.raises(UnknownProfile, match=r"nothing is left of .*b: it does not offer /chat"):
         parts(CHAT, services="b")
     chat, pair = parts(CHAT, PAIR, services="b")  # of the others something is
     assert (names(chat), names(pair)) == ([], ["b"])

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from conftest import SETTINGS, Stage
 
-from loadtests.runtime import ServiceFailed, local
+from loadtests.runtime import ServiceFailed, environments, local, settings_of
 from loadtests.runtime.local import LocalRuntime
-from loadtests.runtime.process import ServiceProcess, fetch, free_port, free_port_pair, is_free
+from loadtests.runtime.process import ServiceProcess, fetch, free_port, is_free
+from services import folders
 
 NOWHERE = {"BACKEND_URL": "http://127.0.0.1:9", **SETTINGS}
 
@@ -136,28 +137,64 @@ def test_the_port_is_still_held(
         assert psutil.pid_exists(int(sleeping.read_text()))
 
 
-def test_both_ports_of_the_backend_are_free_again(runtime: LocalRuntime) -> None:
+def test_the_port_of_the_backend_is_free_again(runtime: LocalRuntime) -> None:
     with runtime:
-        http = int(runtime.backend_url.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", http + 1), timeout=5) as client:
-            client.sendall(b"0 a\n")
-            assert client.recv(100) == b"0 a\n"
-        assert not is_free(http)
-        assert not is_free(http + 1)
-    assert is_free(http)
-    assert is_free(http + 1)
+        port = int(runtime.backend_url.rpartition(":")[2])
+        assert not is_free(port)
+    assert is_free(port)
 
 
-@pytest.mark.parametrize("mode", [None, 0o644])
-def test_serve_cannot_be_run(stage: Stage, mode: int | None) -> None:
+def test_serve_is_missing(stage: Stage) -> None:
     (service,) = stage("one")
-    serve = service.folder / "serve"
-    if mode is None:
-        serve.unlink()
-    else:
-        serve.chmod(mode)
-    with pytest.raises(ServiceFailed, match="services/one/serve cannot be run"):
+    (service.folder / "serve").unlink()
+    with (
+        pytest.raises(ServiceFailed, match="one exited with 1 before it was ready") as caught,
+        ServiceProcess("one", {**NOWHERE, "PORT": str(free_port())}) as process,
+    ):
+        process.wait_ready()
+    assert caught.value.log_tail.startswith("services/one: serve is missing")
+
+
+def test_its_python_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage("one")
+    monkeypatch.setattr(environments, "python", lambda name: Path("/nowhere/python"))
+    with pytest.raises(ServiceFailed, match=r"one cannot be run: .*/nowhere/python"):
         ServiceProcess("one", {**NOWHERE, "PORT": str(free_port())})
+
+
+def test_an_address_of_ipv6(stage: Stage) -> None:
+    with started(stage, "none", HOST="::1", PORT="9") as process:
+        assert process.url == "http://[::1]:9"
+
+
+def test_a_limit_of_its_own_is_left_to_a_service(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the user sets CONCURRENCY for it, no profile does."""
+    usual, special = stage("usual", "special")
+    special = replace(special, limit="a pool of 40")
+    profile = {"CONCURRENCY": "6000", "BACKEND_TIMEOUT_S": "3"}
+    monkeypatch.delenv("CONCURRENCY", raising=False)
+    assert settings_of(usual, profile) == profile
+    assert settings_of(special, profile) == {"BACKEND_TIMEOUT_S": "3"}
+    assert settings_of(special, {}, workers=2) == {"WORKERS": "2"}
+    monkeypatch.setenv("CONCURRENCY", "50")
+    assert settings_of(special, {"CONCURRENCY": "50"}) == {"CONCURRENCY": "50"}
+
+
+def test_only_its_settings_reach_a_service(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What server programs and libraries read themselves has no effect."""
+    (service,) = stage("one")
+    (service.folder / "serve").write_text("env\n")
+    for name in ("GUNICORN_CMD_ARGS", "UVICORN_WORKERS", "HTTP_PROXY", "PYTHONSAFEPATH"):
+        monkeypatch.setenv(name, "1")
+    with ServiceProcess("one", {**NOWHERE, "PORT": "1"}) as process:
+        process._process.wait(10)
+        variables = dict(line.split("=", 1) for line in process.log_tail().splitlines())
+    of_a_shell = {"PWD", "OLDPWD", "SHLVL", "_"}
+    ours = {"PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "SERVICE", "PORT"}
+    assert variables.keys() - {*folders.SYSTEM} - NOWHERE.keys() - of_a_shell == ours
+    assert variables["SERVICE"] == "one"
 
 
 def test_the_cores_are_its_own(stage: Stage) -> None:
@@ -194,14 +231,3 @@ def test_a_free_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert not is_free(server.getsockname()[1])
     assert is_free(free_port())
-
-
-def test_two_neighbouring_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = free_port_pair(), free_port_pair()
-    while second == first:
-        second = free_port_pair()
-    assert all(map(is_free, (first, first + 1, second, second + 1)))
-    monkeypatch.setattr(random, "sample", lambda ports, count: [first, second])
-    for taken in (first, first + 1):
-        with socket.create_server(("127.0.0.1", taken)):
-            assert free_port_pair() == second

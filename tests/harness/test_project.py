@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.catalog import ROOT
+from loadtests.catalog import BACKEND, ROOT, SERVICES
 
 TOP = {
     "README.md", "Makefile", "compose.yaml", "pyproject.toml", "LICENSE", ".ci", ".github",
@@ -17,7 +17,10 @@ TOP = {
 PARTS = (
     "services/CONTRACT.md",
     "services/Dockerfile",
+    "services/folders.py",
+    "services/requirements.txt",
     "services/backend/serve",
+    "loadtests/Dockerfile",
     "loadtests/locustfile.py",
     "loadtests/profiles.toml",
     "loadtests/record/run.schema.json",
@@ -29,6 +32,7 @@ PARTS = (
     "tests/compose",
 )
 LONGEST = 250
+MOST_OF_SERVICES = 6000  # lines of all services together, the backend apart
 
 
 def files() -> list[Path]:
@@ -74,7 +78,8 @@ def test_no_path_of_a_machine_that_built_something() -> None:
 
 def test_the_locks_name_no_index() -> None:
     locks = [path for path in files() if path.name == "requirements.txt"]
-    assert len(locks) >= 8
+    folders = {path.relative_to(ROOT).parent.as_posix() for path in locks}
+    assert folders == {"loadtests", "services", "tests"}  # one for all services
     assert (
         containing(r"(?m)^ *(--index-url|--extra-index-url|--find-links|-i ).*|https?://\S+", locks)
         == []
@@ -88,3 +93,20 @@ def test_modules_stay_short() -> None:
         if (lines := len(path.read_text().splitlines())) >= LONGEST
     }
     assert long == {}
+
+
+def test_the_services_stay_small() -> None:
+    backend = SERVICES / BACKEND
+    modules = [path for path in SERVICES.rglob("*.py") if backend not in path.parents]
+    assert sum(len(path.read_text().splitlines()) for path in modules) <= MOST_OF_SERVICES
+
+
+def test_files_come_out_of_git_with_the_ends_of_lines_of_a_shell() -> None:
+    """Whatever the system, and its settings of git: containers and shells read them."""
+    asked = ["services/fastapi/serve", "services/fastapi/app.py", ".ci/run", "compose.yaml"]
+    command = ["git", "check-attr", "text", "eol", "--", *asked]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    found = [line.rpartition(": ")[2] for line in done.stdout.splitlines()]
+    assert found == ["auto", "lf"] * len(asked)
