@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -10,32 +9,34 @@ import yaml
 
 from loadtests import catalog
 from loadtests.catalog import ROOT
+from loadtests.runtime import compose_file
 
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())[
-    "services"
-]
+TEXT = (ROOT / "compose.yaml").read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 LOCUST = {"locust", "locust-worker", "null-server"}  # of one image
 
 
 def test_its_services_are_the_folders() -> None:
+    """Where it is not: `make lock SERVICE=…` adds one, `make lock` writes all."""
     assert set(SERVICES) == {"backend", *catalog.names(), *LOCUST}
+    assert compose_file.written(TEXT, catalog.names()) == TEXT
 
 
 @pytest.mark.parametrize("name", ["backend", *catalog.names()])
-def test_an_image_is_built_from_the_folder_of_its_name(name: str) -> None:
-    assert SERVICES[name]["build"]["args"]["FOLDER"] == f"services/{name}"
+def test_an_image_is_built_for_its_name(name: str) -> None:
+    assert SERVICES[name]["build"]["args"]["SERVICE"] == name
     assert SERVICES[name]["image"] == f"waiting-services-{name}"
 
 
 def test_locust_offers_every_service() -> None:
     targets = SERVICES["locust"]["environment"]["TARGETS"]
-    offered = targets.removeprefix("${TARGETS:-").removesuffix("}").split()
-    assert offered == [f"{name}=http://{name}:8080" for name in catalog.names()]
+    assert targets.removeprefix("${TARGETS:-").removesuffix("}").split() == catalog.names()
 
 
-def test_the_base_image_is_the_dockerfile_s() -> None:
-    tag = "python:3.13-slim-trixie"
-    assert f"ARG PYTHON_IMAGE={tag}\n" in (ROOT / "services" / "Dockerfile").read_text()
+def test_the_base_image_is_the_dockerfiles() -> None:
+    tag = "python:3.14-slim-trixie"
+    for folder in ("services", "loadtests"):
+        assert f"ARG PYTHON_IMAGE={tag}\n" in (ROOT / folder / "Dockerfile").read_text()
     bases = {
         service["build"]["args"]["PYTHON_IMAGE"]
         for service in SERVICES.values()
@@ -50,11 +51,6 @@ def test_only_locust_s_ui_is_published_and_only_on_this_machine() -> None:
 
 
 @pytest.mark.parametrize("name", catalog.names())
-def test_settings_have_the_defaults_of_the_contract(name: str) -> None:
-    contract = (ROOT / "services" / "CONTRACT.md").read_text()
-    environment = SERVICES[name]["environment"]
-    for variable in ("CONCURRENCY", "BACKEND_TIMEOUT_S"):
-        default = re.search(rf"^\| `{variable}` \|.*\| (\S+) \|$", contract, re.M)
-        assert default is not None
-        assert environment[variable] == f"${{{variable}:-{default[1]}}}"
-    assert environment["WORKERS"] is None  # passed on where it is set, else left to the service
+def test_settings_are_passed_on_where_they_are_set(name: str) -> None:
+    passed = dict.fromkeys(("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S"))
+    assert SERVICES[name]["environment"] == {"BACKEND_URL": "http://backend:8080", **passed}

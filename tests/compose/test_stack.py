@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import signal
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -14,12 +15,11 @@ import pytest
 from loadtests import catalog
 from loadtests.runtime.engine import Engine, docker
 from loadtests.runtime.process import fetch
-from services import contract
+from services import contract, folders
 from tests.compose.conftest import EVERY_CONTAINER, EVERY_SERVICE, Stack
 from tests.contract.client import until
 
 UI = "http://127.0.0.1:8089"
-SECOND_PATHS = ["/line?delay=0.01", f"/file?size={contract.FILE_SIZE}"]
 
 ASK = """
 import hashlib, http.client, json
@@ -105,16 +105,17 @@ def test_only_locust_has_a_way_out(stack: Stack, name: str) -> None:
 
 def test_the_backend_cannot_be_reached_from_outside(stack: Stack) -> None:
     locust, backend = stack.address("locust", "outside"), stack.address("backend", "inside")
-    targets = [(locust, 8089), (backend, 8080), (backend, 8081), ("backend", 8080)]
+    targets = [(locust, 8089), (backend, 8080), ("backend", 8080)]
     code = f"{CONNECT}print([reaches(*target) for target in {targets}])"
     outside = ("run", "--rm", "--network", f"{stack.project}_outside", "waiting-services-locust")
     status, reached = docker(*outside, "python", "-c", code)
-    assert (status, reached) == (0, "[True, False, False, False]")
+    assert (status, reached) == (0, "[True, False, False]")
 
 
 def own_workers(name: str) -> int:
     """How many workers the `serve` of `name` starts where nobody asks for a number."""
-    found = re.search(r"WORKERS:?-(\d+)", (catalog.SERVICES / name / "serve").read_text())
+    serve = folders.find(name, "serve", catalog.SERVICES)
+    found = re.search(r"WORKERS:?-(\d+)", serve.read_text())
     return int(found[1]) if found else 1
 
 
@@ -128,24 +129,20 @@ def test_a_service_answers_inside(stack: Stack, name: str) -> None:
     settings = json.loads(info[2])
     assert settings["service"] == name
     assert settings["backend_url"] == "http://backend:8080"
-    assert (settings["workers"], settings["concurrency"]) == (own_workers(name), 1000)
-    assert settings["versions"]["python"].startswith("3.13.")
+    assert settings["workers"] == own_workers(name)
+    assert (settings["concurrency"] == 1000) == (not catalog.load(name).limit)
+    assert settings["versions"]["python"].startswith("3.14.")
 
 
-@pytest.mark.parametrize("name", EVERY_SERVICE)
-def test_a_service_reaches_the_line_port_and_its_file(stack: Stack, name: str) -> None:
-    """The second port of the backend, and 16 MiB in a root that is read-only."""
-    cannot = catalog.load(name).cannot
-    code = f"{ASK}print(json.dumps([ask({name!r}, path) for path in {SECOND_PATHS}]))"
-    for path, answer in zip(SECOND_PATHS, json.loads(stack.python_in("locust", code)), strict=True):
-        reason = cannot.get(path.partition("?")[0])
-        if reason:
-            assert answer[0] == 501
-        elif path.startswith("/line"):
-            assert answer == [200, "application/json", '{"delay":0.01,"id":"me"}']
-        else:
-            assert answer[:2] == [200, "application/octet-stream"]
-            assert answer[2] == hashlib.sha256(contract.file_block() * 16).hexdigest()
+@pytest.mark.parametrize(
+    "name", [name for name in EVERY_SERVICE if catalog.load(name).has("/file")]
+)
+def test_a_service_has_its_file(stack: Stack, name: str) -> None:
+    """16 MiB, in a root that is read-only."""
+    code = f"{ASK}print(json.dumps(ask({name!r}, '/file?size={contract.FILE_SIZE}')))"
+    answer = json.loads(stack.python_in("locust", code))
+    whole = hashlib.sha256(contract.file_block() * 16).hexdigest()
+    assert answer == [200, "application/octet-stream", whole]
 
 
 def test_the_web_ui_offers_every_service(stack: Stack) -> None:
@@ -178,10 +175,11 @@ def test_a_run_started_in_the_web_ui_is_made_by_both_workers(stack: Stack) -> No
 
 
 @pytest.mark.parametrize("name", ["backend", *EVERY_SERVICE])
-def test_a_stopped_container_exits_with_0(stack: Stack, name: str) -> None:
+def test_a_stopped_container_ends_well(stack: Stack, name: str) -> None:
+    """With 0 or, where a server program of PyPI has finished what was in flight, by SIGTERM."""
     container = stack.container(name)
     stack.engine.ask("POST", f"/containers/{container}/stop", {"t": "30"}, timeout_s=60)
     try:
-        assert stack.engine.state(container)["ExitCode"] == 0
+        assert stack.engine.state(container)["ExitCode"] in (0, 128 + signal.SIGTERM)
     finally:
         stack.engine.ask("POST", f"/containers/{container}/start")
