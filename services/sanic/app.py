@@ -89,7 +89,7 @@ async def together(*coroutines: Coroutine[None, None, object]) -> list:
 
 def request_id(request: Request) -> str:
     given = request.headers.getall("X-Request-ID", None)
-    return contract.checked_request_id(",".join(given).rstrip(" \t") if given else None)
+    return contract.checked_request_id(",".join(given) if given else None)
 
 
 @app.before_server_start
