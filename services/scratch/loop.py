@@ -148,8 +148,8 @@ class EventLoop:
         sock, event = awaited
         self.stopped[event][sock.fd] = task
         self.poller.watch(sock.fd, event)
-        if sock.patience_s is not None:
-            sock.set_deadline(sock.patience_s)
+        if sock.timeout_s is not None:
+            sock.set_deadline(sock.timeout_s)
 
     def wake(self, fd: int, events: int) -> None:
         """Let the tasks go on that waited for this; a lost connection is news for all of them."""
@@ -252,15 +252,15 @@ class Future:
 class Socket:
     """A socket whose methods stop the task where they would block.
 
-    Where nothing comes or goes for `patience_s`, they raise TimeoutError.
+    Where nothing comes or goes for `timeout_s`, they raise TimeoutError.
     """
 
     def __init__(
-        self, loop: EventLoop, sock: socket.socket, patience_s: float | None = None
+        self, loop: EventLoop, sock: socket.socket, timeout_s: float | None = None
     ) -> None:
         sock.setblocking(False)
         self.loop, self.sock, self.fd = loop, sock, sock.fileno()
-        self.patience_s = patience_s
+        self.timeout_s = timeout_s
         self.deadline = 0.0
         self.has_timer = self.is_late = False
 
@@ -314,9 +314,9 @@ class Socket:
             self.sock.close()
             self.fd = -1
 
-    def set_deadline(self, patience_s: float) -> None:
+    def set_deadline(self, timeout_s: float) -> None:
         """One timer a socket, that is set anew when it goes off: most waits end long before."""
-        self.deadline = monotonic() + patience_s
+        self.deadline = monotonic() + timeout_s
         if not self.has_timer:
             self.has_timer = True
             self.loop.at(self.deadline, self.check_deadline)

@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import monotonic
@@ -16,10 +16,11 @@ from time import monotonic
 from loop import READ, EventLoop, Socket, Waits
 
 import contract
+import start
 
 MAX_HEAD = 8192  # bytes, of a request or an answer
 MAX_BODY = 1 << 20  # bytes, of a request: it is read and dropped
-IDLE_S = 300.0  # a client that neither asks nor reads for so long is let go
+IDLE_S = 300.0  # after which a client that neither asks nor reads loses its connection
 LINGER_S = 1.0  # for a client that is refused to read why
 ACCEPTED_A_TURN = 64
 END = b"\r\n\r\n"
@@ -34,7 +35,7 @@ _status_line = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\r\n").
 _chunk_size = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?").fullmatch
 _answer_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.I).search
 _answer_chunked = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.I).search
-_answer_close = re.compile(rb"\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
+_answer_close = re.compile(rb"\r\nconnection:[^\r\n]*\bclose\b", re.I).search
 
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 FIELDS = {405: "Allow: GET, HEAD\r\n", 426: "Upgrade: websocket\r\n"}
@@ -72,7 +73,8 @@ def parse_request(head: bytes, client: Socket) -> Request:
         raise contract.Problem(400, "malformed request")
     method, target, minor = request_line.groups()
     path, _, query = target.partition("?")
-    is_last = minor == "0" or "close" in headers.get("connection", "").lower()
+    options = headers.get("connection", "").lower().split(",")
+    is_last = minor == "0" or "close" in [option.strip(" \t") for option in options]
     return Request(method, path or "/", query, headers, is_last, head, client)
 
 
@@ -90,11 +92,9 @@ def body_length(request: Request) -> int:
 
 def response(status: int, body: bytes, request: Request | None) -> bytes:
     """A whole answer. Without a `request` it is the last one on its connection."""
-    is_file = status == 200 and request is not None and request.path == "/file"
-    content_type = "application/octet-stream" if is_file else contract.JSON
     close = "Connection: close\r\n" if request is None or request.is_last else ""
     head = (
-        f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {content_type}\r\n"
+        f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {contract.JSON}\r\n"
         f"Content-Length: {len(body)}\r\n{FIELDS.get(status, '')}{close}\r\n"
     ).encode()
     return head if request is not None and request.method == "HEAD" else head + body
@@ -103,60 +103,70 @@ def response(status: int, body: bytes, request: Request | None) -> bytes:
 class Server:
     """Accepts connections, and answers what each of them asks, one after the other.
 
-    `has_room` says whether one more can be let in, `on_leave` hears when one has left.
+    `admit` says whether there is room for one more, `left` is called when one is gone,
+    `on_stop` when no more are accepted.
     """
 
     def __init__(
         self,
         loop: EventLoop,
-        routes: Mapping[str, Handler],
-        has_room: Callable[[], bool],
-        on_leave: Callable[[], None],
+        routes: dict[str, Handler],
+        admit: Callable[[], bool],
+        left: Callable[[], None],
     ) -> None:
         self.loop, self.routes = loop, routes
-        self.has_room, self.on_leave = has_room, on_leave
-        self.clients = 0
+        self.admit, self.left = admit, left
+        self.on_stop: Callable[[], None] = lambda: None
         self.in_flight = 0
-        self.stopping = False
-        self.was_full = False
+        self.is_stopping = False
+        self.has_warned = False
 
     def accept(self, listener: Socket) -> Waits[None]:
         while True:
             yield listener, READ
-            if self.stopping:
+            if self.is_stopping:
                 return
             try:
                 for _ in range(ACCEPTED_A_TURN):  # many may come in one instant
-                    self.admit(listener.sock.accept()[0])
+                    self.welcome(listener.sock.accept()[0])
             except (BlockingIOError, ConnectionError):
                 continue
             except OSError as error:  # the system has no descriptor left: it would try for ever
                 print(f"cannot accept connections: {error.strerror}", file=sys.stderr)
                 yield from self.loop.sleep(1)
 
-    def admit(self, connection: socket.socket) -> None:
-        if not self.has_room():
+    def welcome(self, connection: socket.socket) -> None:
+        if not self.admit():
             connection.close()
-            if not self.was_full:
-                self.was_full = True
-                message = f"out of descriptors at {self.clients} connections: refusing new ones"
+            if not self.has_warned:
+                self.has_warned = True
+                message = "out of descriptors: refusing new connections"
                 print(message, file=sys.stderr, flush=True)
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.clients += 1
         self.loop.spawn(self.serve(Socket(self.loop, connection, IDLE_S)))
 
     def serve(self, client: Socket) -> Waits[None]:
         try:
             yield from self.converse(client)
-        except contract.Problem as refusal:  # no request that we can read, nor what follows it
+        except contract.Problem as refusal:  # what follows cannot be told from it, either
             yield from self.refuse(client, refusal)
         except OSError:
-            pass  # it hung up, or fell silent
+            pass  # it closed the connection, or sent nothing for too long
         finally:
             client.close()
-            self.clients -= 1
-            self.on_leave()
+            self.left()
+
+    def stop(self, listener: Socket) -> Waits[None]:
+        """Finish what is in flight, then let the loop end."""
+        yield from self.loop.sleep(0.1)  # what came before may still be in the sockets' buffers
+        self.is_stopping = True
+        listener.close()
+        self.on_stop()
+        deadline = monotonic() + start.DRAIN_S
+        while self.in_flight and monotonic() < deadline:
+            yield from self.loop.sleep(0.01)
+        self.loop.stop()
 
     def converse(self, client: Socket) -> Waits[None]:
         """Answer request after request; a Problem where one cannot be read."""
@@ -168,7 +178,7 @@ class Server:
                 return
             self.in_flight += 1
             try:
-                if self.stopping and not was_there:
+                if self.is_stopping and not was_there:
                     request.is_last = True
                     status, body = 503, contract.error_body(contract.SHUTTING_DOWN)
                 else:
@@ -176,7 +186,7 @@ class Server:
                 if body is None:  # the handler has done it all
                     return
                 data = request.rest
-                request.is_last |= self.stopping and not data
+                request.is_last |= self.is_stopping and not data
                 yield from client.write(response(status, body, request))
             finally:
                 self.in_flight -= 1
@@ -184,10 +194,13 @@ class Server:
                 return
 
     def read(self, client: Socket, data: bytes) -> Waits[Request | None]:
-        """The next request, of which `data` has come; None where the client has hung up."""
+        """The next request, of which `data` has come; None where there is no other."""
         while (end := (data := data.lstrip(b"\r\n")).find(END, 0, MAX_HEAD)) < 0:
             if len(data) >= MAX_HEAD:
                 raise contract.Problem(431, "request head over 8 KiB")
+            line, newline, _ = data.partition(b"\n")
+            if newline and not _request_line(line.decode("latin-1").removesuffix("\r")):
+                raise contract.Problem(400, "malformed request")  # HTTP/0.9 has no more lines
             more = yield from client.read()
             if not more:
                 return None
@@ -235,6 +248,31 @@ class Stale(OSError):
 
 class BadAnswer(OSError):
     """What came back is not an HTTP answer, or not all of it."""
+
+
+def connect(loop: EventLoop, host: str, port: int, timeout_s: float) -> Waits[Socket]:
+    """A connection to the first of the host's addresses that takes it; each may take its time."""
+    # The system's resolver blocks: a thread has to wait for it.
+    found = yield from loop.in_thread(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
+    failure = OSError("no address")
+    for family, kind, protocol, _, address in found:
+        try:
+            sock = socket.socket(family, kind, protocol)
+            return (yield from _open(loop, sock, address, timeout_s))
+        except OSError as error:  # a TimeoutError is one, too
+            failure = error
+    raise failure
+
+
+def _open(loop: EventLoop, sock: socket.socket, address: tuple, timeout_s: float) -> Waits[Socket]:
+    connection = Socket(loop, sock, timeout_s)
+    try:
+        yield from connection.connect(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def ask(connection: Socket, request: bytes) -> Waits[tuple[int, bytes]]:
