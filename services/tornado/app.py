@@ -5,198 +5,71 @@ the one event loop of the process goes on with all the others.
 """
 
 import asyncio
-import gc
-import json
-import multiprocessing
-import multiprocessing.connection
-import os
-import platform
-import signal
 import socket
-import sys
-import tempfile
-import time
-from collections import deque
-from collections.abc import Awaitable, Coroutine
-from contextlib import suppress
-from importlib.metadata import version
-from pathlib import Path
-from typing import ClassVar
+from collections.abc import Coroutine
 
-import httptools
 import uvloop
+from chat import MAX_MESSAGE, PING_S, Chat
+from client import Backend
+from handler import Handler, NoRoute, Service
 from tornado.httpserver import HTTPServer
-from tornado.iostream import StreamClosedError
-from tornado.netutil import bind_sockets
-from tornado.tcpclient import TCPClient
-from tornado.web import Application, HTTPError, RequestHandler
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 import contract
+import start
+from start import SETTINGS
 
-SETTINGS = contract.settings(os.environ)
-FOLDER = Path(__file__).parent
-FILE = tempfile.TemporaryFile()  # noqa: SIM115  (it is open as long as the process lives)
-MAX_WAITING = 256  # messages for one chat connection,
-MAX_WAITING_BYTES = 1024 * 1024  # and their size
-PING_S = 20  # how often a chat connection is asked whether it is still there
-INFO = {
-    "service": FOLDER.name,
-    "workers": SETTINGS.workers,
-    "concurrency": SETTINGS.concurrency,
-    "slots": SETTINGS.workers * SETTINGS.concurrency,
-    "client_pool": SETTINGS.concurrency,
-    "backend_url": SETTINGS.backend_url,
-    "backend_timeout_s": SETTINGS.backend_timeout_s,
-    "versions": {"python": platform.python_version()}
-    | {name: version(name) for name in (FOLDER / "requirements.in").read_text().split()},
-}
+INFO = start.info()
 
 
-class Stale(ConnectionError):
-    """The backend closed the connection before anything came back."""
+class Index(Handler):
+    async def get(self) -> None:
+        delay = contract.delay_from(self.request.query)
+        self.answer(await backend.call(delay, self.request_id()))
 
 
-class BackendConnection(asyncio.Protocol):
-    """A kept-alive connection: asyncio's transport, a parser in C, and a Future to await."""
-
-    def __init__(self, idle: dict["BackendConnection", None]) -> None:
-        self.idle = idle
-        self.answer: asyncio.Future[bytes] | None = None
-        self.has_begun = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self.parser = httptools.HttpResponseParser(self)
-
-    async def exchange(self, head: bytes) -> bytes:
-        """The body of the answer; raises Stale, another ConnectionError or TimeoutError."""
-        if self.transport.is_closing():
-            raise Stale
-        self.answer = asyncio.get_running_loop().create_future()
-        self.body = b""
-        self.answers = 0
-        self.has_begun = self.is_complete = self.is_kept = False
-        self.transport.write(head)
-        self.listen()
-        try:
-            body = await self.answer
-        except BaseException:  # nobody waits for the rest of it
-            self.transport.abort()
-            raise
-        finally:
-            self.patience.cancel()
-        if self.is_kept and not self.transport.is_closing():
-            self.idle[self] = None
-        else:
-            self.transport.abort()
-        return body
-
-    def listen(self) -> None:
-        """The silence of the backend begins, or begins anew."""
-        loop = asyncio.get_running_loop()
-        self.patience = loop.call_later(SETTINGS.backend_timeout_s, self.end, TimeoutError())
-
-    def end(self, error: Exception) -> None:
-        if self.answer and not self.answer.done():
-            self.answer.set_exception(error)
-
-    def data_received(self, data: bytes) -> None:
-        if not self.answer or self.answer.done():  # nobody asked
-            self.transport.abort()
-            return
-        self.has_begun = True
-        try:
-            self.parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.end(ConnectionError())
-            return
-        if not self.is_complete:
-            self.patience.cancel()
-            self.listen()
-        elif self.answers > 1 or self.parser.get_status_code() != 200:
-            self.end(ConnectionError())
-        else:
-            self.answer.set_result(self.body)
-
-    def on_message_begin(self) -> None:
-        self.answers += 1
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-        self.is_kept = self.parser.should_keep_alive()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.idle.pop(self, None)
-        self.end(ConnectionError() if self.has_begun else Stale())
-        self.parser = None  # it and this hold each other
+class Fanout(Handler):
+    async def get(self) -> None:
+        number, delay = contract.fanout_from(self.request.query)
+        ids = contract.call_ids(self.request_id(), number)
+        answers = await together(*[backend.call(delay, call_id) for call_id in ids])
+        self.answer(contract.fanout_body(SETTINGS, delay, answers))
 
 
-class Backend:
-    """The way to the backend: one pool of kept-alive connections a process."""
+class Composite(Handler):
+    async def get(self) -> None:
+        delay, cycles = contract.composite_from(self.request.query)
+        ids = contract.call_ids(self.request_id(), contract.COMPOSITE_CALLS)
 
-    def __init__(self) -> None:
-        self.host = SETTINGS.backend_url.removeprefix("http://")
-        # One connection for each request in flight; the rest wait in line here.
-        self.slots = asyncio.Semaphore(SETTINGS.concurrency)
-        self.idle: dict[BackendConnection, None] = {}  # the one used last at the end
-        self.tcp = TCPClient()
+        async def branch(ids: list[str]) -> list[bytes]:
+            answers = await together(*[backend.call(delay, call_id) for call_id in ids])
+            contract.burn(cycles)
+            return answers
 
-    async def call(self, delay: str, request_id: str) -> bytes:
-        """The body of the backend's answer; raises BackendBroken or BackendSlow."""
-        identity = f"X-Request-ID: {request_id}\r\n" if request_id else ""
-        head = f"GET /delay/{delay} HTTP/1.1\r\nHost: {self.host}\r\n{identity}\r\n".encode()
-        try:
-            async with self.slots:
-                if self.idle:
-                    with suppress(Stale):  # closed while it was in the pool: once more
-                        return await self.idle.popitem()[0].exchange(head)
-                connection = await self.connect()
-                return await connection.exchange(head)
-        except TimeoutError:
-            raise contract.BackendSlow(SETTINGS.backend_url, SETTINGS.backend_timeout_s) from None
-        except OSError:
-            raise contract.BackendBroken(SETTINGS.backend_url) from None
+        first = await backend.call(delay, ids[0])
+        contract.burn(cycles)
+        left, right = await together(branch(ids[1:6]), branch(ids[6:11]))
+        contract.burn(cycles)
+        last = await backend.call(delay, ids[11])
+        contract.burn(cycles)
+        answers = [first, *left, *right, last]
+        self.answer(contract.composite_body(SETTINGS, delay, cycles, answers))
 
-    async def connect(self) -> BackendConnection:
-        host, _, port = self.host.partition(":")
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(SETTINGS.backend_timeout_s):
-            _, connection = await loop.create_connection(
-                lambda: BackendConnection(self.idle), host, int(port)
-            )
-        return connection
 
-    async def line(self, delay: str, request_id: str) -> bytes:
-        """The line that comes back; raises BackendBroken or BackendSlow."""
-        try:
-            async with self.slots:
-                return await self.exchange_line(contract.line(delay, request_id))
-        except TimeoutError:
-            raise contract.BackendSlow(SETTINGS.backend_url, SETTINGS.backend_timeout_s) from None
-        except (OSError, StreamClosedError):
-            raise contract.BackendBroken(SETTINGS.backend_url) from None
+class Cpu(Handler):
+    def get(self) -> None:
+        cycles = contract.cycles_from(self.request.query)
+        contract.burn(cycles)
+        self.answer(contract.cpu_body(cycles))
 
-    async def exchange_line(self, line: bytes) -> bytes:
-        address = contract.line_address(SETTINGS.backend_url)
-        stream = await self.tcp.connect(*address, timeout=SETTINGS.backend_timeout_s)
-        try:
-            await stream.write(line)
-            received = b""
-            while received != line and line.startswith(received):  # else it is garbled
-                async with asyncio.timeout(SETTINGS.backend_timeout_s):
-                    received += await stream.read_bytes(len(line), partial=True)
-            return received
-        finally:
-            stream.close()
 
-    def close(self) -> None:
-        self.tcp.close()
-        for connection in list(self.idle):
-            connection.transport.abort()
+class Health(Handler):
+    def get(self) -> None:
+        self.answer(b'{"status":"ok"}')
+
+
+class Info(Handler):
+    def get(self) -> None:
+        self.answer(INFO)
 
 
 async def together(*coroutines: Coroutine[None, None, object]) -> list:
@@ -209,292 +82,38 @@ async def together(*coroutines: Coroutine[None, None, object]) -> list:
     return [task.result() for task in tasks]
 
 
-def make_file() -> None:
-    for _ in range(16):
-        FILE.write(contract.file_block())
-    FILE.flush()
+service = Service(
+    [
+        ("/", Index),
+        ("/fanout", Fanout),
+        ("/composite", Composite),
+        ("/cpu", Cpu),
+        ("/chat", Chat),
+        ("/health", Health),
+        ("/info", Info),
+    ],
+    default_handler_class=NoRoute,
+    log_function=lambda handler: None,  # no access log
+    websocket_max_message_size=MAX_MESSAGE,
+    websocket_ping_interval=PING_S,
+)
 
 
-def read_file(size: int) -> bytes:
-    parts, left = [], size
-    while left:
-        parts.append(os.pread(FILE.fileno(), left, size - left))
-        left -= len(parts[-1])
-    return b"".join(parts)
-
-
-class Handler(RequestHandler):
-    """What the contract asks of every answer."""
-
-    in_flight = 0
-    stopping = False
-
-    def prepare(self) -> None:
-        Handler.in_flight += 1
-        if Handler.stopping:
-            self.set_header("Connection", "close")
-            self.answer(contract.error_body(contract.SHUTTING_DOWN), 503)
-
-    def on_finish(self) -> None:
-        Handler.in_flight -= 1
-
-    def request_id(self) -> str:
-        return contract.checked_request_id(self.request.headers.get("X-Request-ID"))
-
-    def answer(self, body: bytes, status: int = 200, content_type: str = contract.JSON) -> None:
-        self.set_status(status)
-        self.set_header("Content-Type", content_type)
-        self.finish(body)
-
-    def compute_etag(self) -> None:
-        return None  # a hash of every body, for clients that never ask
-
-    def log_exception(self, kind: type, error: BaseException, *rest: object) -> None:
-        if not isinstance(error, contract.Problem):
-            super().log_exception(kind, error, *rest)
-
-    def write_error(self, status_code: int, **kwargs: object) -> None:
-        error = kwargs.get("exc_info", (None, None))[1]
-        if isinstance(error, contract.Problem):
-            self.answer(contract.error_body(error.message), error.status)
-            return
-        messages = {404: contract.NO_ROUTE, 405: contract.WRONG_METHOD}
-        if status_code == 405:
-            self.set_header("Allow", "GET, HEAD")
-        self.answer(contract.error_body(messages.get(status_code, contract.INTERNAL)), status_code)
-
-
-class Index(Handler):
-    async def get(self) -> None:
-        delay = contract.delay_from(self.request.query)
-        self.answer(await self.settings["backend"].call(delay, self.request_id()))
-
-    head = get
-
-
-class Fanout(Handler):
-    async def get(self) -> None:
-        calls, delay = contract.fanout_from(self.request.query)
-        ids = contract.call_ids(self.request_id(), calls)
-        call = self.settings["backend"].call
-        answers = await together(*[call(delay, call_id) for call_id in ids])
-        self.answer(contract.fanout_body(SETTINGS.backend_url, delay, answers))
-
-    head = get
-
-
-class Composite(Handler):
-    async def get(self) -> None:
-        delay, cycles = contract.composite_from(self.request.query)
-        ids = contract.call_ids(self.request_id(), contract.COMPOSITE_CALLS)
-        call = self.settings["backend"].call
-
-        async def branch(branch_ids: list[str]) -> list[bytes]:
-            answers = await together(*[call(delay, call_id) for call_id in branch_ids])
-            contract.burn(cycles)
-            return answers
-
-        first = await call(delay, ids[0])
-        contract.burn(cycles)
-        left, right = await together(branch(ids[1:6]), branch(ids[6:11]))
-        contract.burn(cycles)
-        last = await call(delay, ids[11])
-        contract.burn(cycles)
-        answers = [first, *left, *right, last]
-        self.answer(contract.composite_body(SETTINGS.backend_url, delay, cycles, answers))
-
-    head = get
-
-
-class Cpu(Handler):
-    def get(self) -> None:
-        cycles = contract.cycles_from(self.request.query)
-        contract.burn(cycles)
-        self.answer(contract.cpu_body(cycles))
-
-    head = get
-
-
-class Line(Handler):
-    async def get(self) -> None:
-        delay = contract.delay_from(self.request.query)
-        request_id = self.request_id()
-        received = await self.settings["backend"].line(delay, request_id)
-        sent = contract.line(delay, request_id)
-        self.answer(contract.line_body(SETTINGS.backend_url, sent, received))
-
-    head = get
-
-
-class File(Handler):
-    async def get(self) -> None:
-        size = contract.size_from(self.request.query)
-        # epoll calls every file ready and the read then blocks: in a thread, it may.
-        body = await asyncio.get_running_loop().run_in_executor(None, read_file, size)
-        self.answer(body, content_type="application/octet-stream")
-
-    head = get
-
-
-class Chat(Handler, WebSocketHandler):
-    members: ClassVar[set["Chat"]] = set()
-
-    def open(self) -> None:
-        self.set_nodelay(True)
-        self.stream = self.ws_connection.stream
-        self.waiting: deque[bytes] = deque()
-        self.waiting_bytes = 0
-        Chat.members.add(self)
-
-    def on_message(self, message: str | bytes) -> None:
-        if self.ws_connection is None:
-            return  # it is being closed, and hears the others no more
-        if isinstance(message, bytes):
-            self.close(1003, "text only")
-            return
-        data = message.encode()
-        for member in Chat.members:
-            if member is not self:
-                member.tell(data)
-
-    def on_close(self) -> None:
-        Chat.members.discard(self)
-        self.waiting.clear()
-
-    def tell(self, message: bytes) -> None:
-        """Send it as soon as the sockets have room; drop who does not read."""
-        if self.ws_connection is None:
-            return
-        full = len(self.waiting) == MAX_WAITING
-        if full or self.waiting_bytes + len(message) > MAX_WAITING_BYTES:
-            self.waiting.clear()
-            self.close(1013, "too slow")  # Tornado cuts it off after 5 s
-            return
-        self.waiting.append(message)
-        self.waiting_bytes += len(message)
-        self.send_waiting()
-
-    def send_waiting(self, written: Awaitable[None] | None = None) -> None:
-        # Tornado's own buffer has no limit: it gets the next message when it is empty.
-        if written and not written.cancelled():
-            written.exception()  # WebSocketClosedError: on_close() knows
-        while self.waiting and not self.stream.writing():
-            message = self.waiting.popleft()
-            self.waiting_bytes -= len(message)
-            try:
-                self.write_message(message).add_done_callback(self.send_waiting)
-            except WebSocketClosedError:
-                self.waiting.clear()
-
-    def head(self) -> None:
-        self.set_status(426)  # there is no HEAD of a conversation
-        self.finish()
-
-
-class Health(Handler):
-    def get(self) -> None:
-        self.answer(b'{"status":"ok"}')
-
-    head = get
-
-
-class Info(Handler):
-    def get(self) -> None:
-        self.answer(json.dumps(INFO).encode())
-
-    head = get
-
-
-class NoRoute(Handler):
-    def prepare(self) -> None:
-        super().prepare()
-        raise HTTPError(404)
-
-
-def calm_gc() -> None:
-    """Collect less often, and never look at what was there at the start.
-
-    Else everything that waits is walked again and again: an eighth of the CPU
-    at 1000 users.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
-async def serve(sockets: list[socket.socket]) -> None:
+async def serve(listener: socket.socket) -> None:
     """Answer until SIGTERM or SIGINT; then finish what is in flight."""
+    global backend
     backend = Backend()
-    server = HTTPServer(
-        Application(
-            [
-                ("/", Index),
-                ("/fanout", Fanout),
-                ("/composite", Composite),
-                ("/cpu", Cpu),
-                ("/line", Line),
-                ("/file", File),
-                ("/chat", Chat),
-                ("/health", Health),
-                ("/info", Info),
-            ],
-            default_handler_class=NoRoute,
-            backend=backend,
-            websocket_max_message_size=contract.MAX_MESSAGE,  # more is closed with 1009
-            websocket_ping_interval=PING_S,  # who does not answer within it is gone
-            log_function=lambda handler: None,  # the access log
-        )
-    )
-    server.add_sockets(sockets)
-    calm_gc()
-    stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    await stop.wait()
-    await asyncio.sleep(0.1)  # what came before the signal may still be in the sockets' buffers
+    server = HTTPServer(service, idle_connection_timeout=start.KEEP_ALIVE_S)
+    listener.setblocking(False)
+    server.add_socket(listener)
+    await start.sigterm()
     server.stop()
     Handler.stopping = True
-    for member in Chat.members:
-        member.close(1001, contract.SHUTTING_DOWN)
-    deadline = time.monotonic() + 30
-    while (Handler.in_flight or Chat.members) and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    Chat.close_all()
+    await start.drained(lambda: Handler.in_flight + len(Chat.members))
     await server.close_all_connections()
-    backend.close()
-
-
-def main() -> None:
-    try:
-        # A backlog for as many as may connect in one instant (the default is 128).
-        sockets = bind_sockets(SETTINGS.port, SETTINGS.host, backlog=4096)
-    except OSError as error:
-        sys.exit(f"cannot listen on {SETTINGS.host}:{SETTINGS.port}: {error.strerror}")
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until somebody can heed it
-    make_file()
-    if SETTINGS.workers == 1:
-        uvloop.run(serve(sockets))
-        return
-    fork = multiprocessing.get_context("fork")
-    workers = [
-        fork.Process(target=lambda: uvloop.run(serve(sockets))) for _ in range(SETTINGS.workers)
-    ]
-    for worker in workers:
-        worker.start()
-    running = list(workers)
-
-    def stop(*_: object) -> None:
-        while running:
-            running.pop().terminate()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    multiprocessing.connection.wait([worker.sentinel for worker in workers])
-    stop()  # one is gone: without it the service is not what it says
-    for worker in workers:
-        worker.join()
-    sys.exit(max(abs(worker.exitcode) for worker in workers))
+    await backend.close()
 
 
 if __name__ == "__main__":
-    main()
+    start.run(lambda listener: uvloop.run(serve(listener)))
