@@ -15,6 +15,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test services as containers of compose.yaml, not as local processes",
     )
     parser.addoption(
+        "--service",
+        action="append",
+        help="test this service and no other; may be given several times",
+    )
+    parser.addoption(
         "--all-parts",
         action="store_true",
         help="ask every service all questions, those that others with the same files answer, too",

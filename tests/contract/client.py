@@ -62,13 +62,12 @@ class Connection:
     def _connect(self) -> None:
         self._buffer = bytearray()
         self._is_ending = False
-        self.socket = socket.socket(
-            socket.AF_INET6 if ":" in self._url.hostname else socket.AF_INET
-        )
+        host = self._url.hostname or ""
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if self._receive_bytes:  # which counts for the window that connect() announces
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
         self.socket.settimeout(self._timeout_s)
-        self.socket.connect((self._url.hostname, self._url.port))
+        self.socket.connect((host, self._url.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Connection:

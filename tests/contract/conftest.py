@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
@@ -63,12 +63,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert mark is not None, f"{metafunc.definition.nodeid} belongs to no part"
         every = metafunc.config.getoption("all_parts")
         names = catalog.names() if every else parts.asked(mark.args[0])
+        chosen = metafunc.config.getoption("service")
+        names = [name for name in names if not chosen or name in chosen]
         metafunc.parametrize("name", names, indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out routes that a service does not have; expect what it declares to be so."""
-    left_out = [item for item in items if not _is_asked(item)]
+    chosen = config.getoption("service")
+    left_out = [item for item in items if not _is_asked(item, bool(chosen))]
     items[:] = [item for item in items if item not in set(left_out)]
     config.hook.pytest_deselected(items=left_out)
     for item in items:
@@ -84,7 +87,8 @@ def start(
 ) -> Iterator[Start]:
     """The one place that knows how a service is started: `with start(name, WORKERS="2") as s`.
 
-    With `ready=False` it need not come up, nor stay up. At the end it is killed.
+    With `ready=False` it need not come up, nor stay up; `hosts` are the lines of the
+    /etc/hosts that it sees, where that is not the machine's. At the end it is killed.
     It is a local process or, with --containers, one of compose.yaml.
     """
     in_containers = request.config.getoption("containers")
@@ -92,10 +96,12 @@ def start(
     environments.ensure([*needed, catalog.BACKEND])
 
     @contextmanager
-    def run(name: str, ready: bool = True, **settings: str) -> Iterator[Service]:
+    def run(
+        name: str, ready: bool = True, hosts: Sequence[str] = (), **settings: str
+    ) -> Iterator[Service]:
         settings = {"PORT": str(quiet_port()), **settings}
         is_contained = containers and name != catalog.BACKEND
-        with (containers.service if is_contained else local)(name, settings) as service:
+        with (containers.service if is_contained else local)(name, settings, hosts) as service:
             if ready:
                 service.wait_ready()
             yield service
@@ -206,7 +212,8 @@ def _service_of(item: pytest.Item) -> catalog.Service:
 _load = cache(catalog.load)
 
 
-def _is_asked(item: pytest.Item) -> bool:
-    return "name" not in parameters(item) or all(
-        _service_of(item).has(mark.args[0]) for mark in item.iter_markers("route")
-    )
+def _is_asked(item: pytest.Item, are_chosen: bool) -> bool:
+    """Whether its service has the route it is about; where services are chosen, no other tests."""
+    if not isinstance(parameters(item).get("name"), str):
+        return not are_chosen
+    return all(_service_of(item).has(mark.args[0]) for mark in item.iter_markers("route"))

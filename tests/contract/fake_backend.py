@@ -156,11 +156,11 @@ class FakeBackend:
     `welcome` is what it does with each connection before there is a request.
     """
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.forget()
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._port = Port(self._serve, host)
+        self._port = Port(self._serve, host, port)
         self.port = self._port.number
         self.url = f"http://{host}:{self.port}"
 

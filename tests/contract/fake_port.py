@@ -38,9 +38,9 @@ def quiet_port() -> int:
 class Port:
     """Accepts connections while it listens; `serve` gets each, and its number from 1."""
 
-    def __init__(self, serve: Serve, host: str = "127.0.0.1") -> None:
+    def __init__(self, serve: Serve, host: str = "127.0.0.1", number: int = 0) -> None:
         self._host = host
-        self.number = quiet_port()
+        self.number = number or quiet_port()
         self._serve = serve
         self._lock = threading.Lock()
         self._accepted = 0

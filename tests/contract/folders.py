@@ -145,9 +145,7 @@ def _description_problems(file: Path, modules: dict[str, Path]) -> list[str]:
     found = [f"service.toml lacks {key}" for key in sorted(TEXTS - about.keys())]
     found += [f"service.toml has {key}" for key in sorted(about.keys() - TEXTS - OPTIONAL)]
     texts = {key: value for key, value in about.items() if key in TEXTS | {"limit"}}
-    found += [
-        f"{key} in service.toml says nothing" for key, value in texts.items() if _empty(value)
-    ]
+    found += [f"{key} in service.toml says nothing" for key in texts if _empty(texts[key])]
     if about.get("kind", KINDS[0]) not in KINDS:
         found.append(f"kind in service.toml is none of {', '.join(KINDS)}")
     return found + _offer_problems(about.get("offers"), modules) + _exception_problems(about)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import os
 import secrets
 import signal
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from loadtests.runtime.process import READY_S, ServiceProcess, fetch
 from tests.contract.client import ask, until
 
 BUILD_S = 1800.0
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # of Linux
 # What is not as in compose.yaml: the tests and their backends are on this machine's own
 # network, and what they do not set is left to the defaults of `serve`.
 OTHERWISE = {
@@ -165,11 +169,41 @@ class ContainerService(Service):
 
 
 @contextmanager
-def local(name: str, settings: dict[str, str]) -> Iterator[Service]:
-    """Start the service, or the backend, as a local process; kill it at the end."""
-    with ServiceProcess(name, settings) as process:
+def local(name: str, settings: dict[str, str], hosts: Sequence[str] = ()) -> Iterator[Service]:
+    """Start the service, or the backend, as a local process; kill it at the end.
+
+    Where there are `hosts`, lines of /etc/hosts, it sees those and no others.
+    """
+    begin = partial(ServiceProcess, name, settings)
+    with with_hosts(hosts, begin) if hosts else begin() as process:
         yield Service(process)
         process.stop(grace_s=0)  # how it ends in peace is what test_shutdown.py is about
+
+
+def with_hosts(hosts: Sequence[str], begin: Callable[[], ServiceProcess]) -> ServiceProcess:
+    """`begin`, in a thread with a mount namespace of its own, where /etc/hosts is `hosts`.
+
+    Skips the test where only an administrator may do so.
+    """
+
+    def see_hosts() -> ServiceProcess | None:
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("\n".join([*hosts, ""]))
+            file.flush()
+            os.chmod(file.name, 0o644)
+            libc = ctypes.CDLL(None)
+            private = libc.unshare(CLONE_NEWNS) or libc.mount(
+                b"none", b"/", None, MS_REC | MS_PRIVATE, None
+            )
+            if private or libc.mount(file.name.encode(), b"/etc/hosts", None, MS_BIND, None):
+                return None
+        return begin()
+
+    with ThreadPoolExecutor(1) as pool:
+        process = pool.submit(see_hosts).result()
+    if process is None:
+        pytest.skip("another /etc/hosts needs a mount namespace, which is not allowed here")
+    return process
 
 
 class Containers:
@@ -189,8 +223,12 @@ class Containers:
         self._built: set[str] = set()
 
     @contextmanager
-    def service(self, name: str, settings: dict[str, str]) -> Iterator[ContainerService]:
+    def service(
+        self, name: str, settings: dict[str, str], hosts: Sequence[str] = ()
+    ) -> Iterator[ContainerService]:
         """Start the service `name` with these variables, and no others; kill it at the end."""
+        if hosts:
+            pytest.skip("an /etc/hosts of its own is for local processes")
         if name not in self._built:
             self._compose("build", name, timeout_s=BUILD_S)
             self._built.add(name)
@@ -198,7 +236,8 @@ class Containers:
         variables = [f"--env={variable}={value}" for variable, value in settings.items()]
         container = f"{self._project}-{name}-{secrets.token_hex(3)}"
         run = ("run", "--detach", "--no-deps", "--name", container, *variables)
-        url = f"http://{settings['HOST']}:{settings['PORT']}"
+        host = settings["HOST"]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         service = ContainerService(self._engine, container, url)
         try:
             self._compose(*run, name)

@@ -266,6 +266,7 @@ def recovers(service: Service, fake: FakeBackend, strict: bool) -> None:
 
 def all_answered(service: Service, fake: FakeBackend, strict: bool) -> bool:
     """Ask MANY at once; whether all were good. Where the rule is not `strict` some may be 502."""
+    fake.calls.clear()
     asks = [("/?delay=0", identified(f"all-{number}")) for number in range(MANY)]
     answers = together(service.url, asks)
     for number, answer in enumerate(answers):

@@ -76,7 +76,7 @@ def test_shutdown(start: Start, name: str) -> None:
         service.terminate()
         assert [member.close_code() for member in members] == [1001] * 5
         assert service.exit_status(20) in ENDS_WELL, service.log()
-        assert service.processes_left() == []
+        assert until(lambda: service.processes_left() == []), service.processes_left()
         assert "Traceback" not in service.log()
 
 
@@ -87,5 +87,5 @@ def test_shutdown_with_members_that_do_not_care(start: Start, name: str) -> None
         meet(members)
         service.terminate()
         assert service.exit_status(30) in ENDS_WELL, service.log()
-        assert service.processes_left() == []
+        assert until(lambda: service.processes_left() == []), service.processes_left()
         assert "Traceback" not in service.log()

@@ -113,6 +113,6 @@ def is_let_in(service: Service) -> bool:
 
 def ended_well(service: Service, within_s: float) -> None:
     assert service.exit_status(within_s) in ENDS_WELL, service.log()
-    assert service.processes_left() == []
+    assert until(lambda: service.processes_left() == []), service.processes_left()
     assert is_free(int(service.url.rpartition(":")[2]))
     assert "Traceback" not in service.log()
