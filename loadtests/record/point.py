@@ -17,10 +17,11 @@ class Point:
     what a request is. The histograms are of response times in microseconds
     (load/histogram.py): of an open workload `histogram` counts from the instant a
     request was due, `sent_histogram` from the one it was sent; `dropped` were due
-    and never sent. `in_flight` is a mean over the window, sampled; `served`
-    are the users that had an answer within it, `connections` those of the users; `slowest_first_ms` the longest that one of the users that joined
-    for this scenario waited for its first answer, before the window opened. Context
-    switches are those within the window.
+    and never sent. `in_flight` is a mean over the window, sampled; `served` are the
+    users that had an answer within it, `connections` those of the users;
+    `slowest_first_ms` the longest that one of the users that joined for this scenario
+    waited for its first answer, before the window opened. Context switches are those
+    within the window.
     run.schema.json says what each is.
     """
 

@@ -79,10 +79,9 @@ def _with_kinds(document: dict[str, Any]) -> dict[str, Any]:
     for name, service in document["services"].items():
         cannot = service.pop("cannot")
         for profile, workload in document["workloads"].items():
-            left_out = workload.setdefault("left_out", {})
             reason = cannot.get(workload.get("route"))
             if reason and (profile, name) not in measured:
-                left_out[name] = reason
+                workload.setdefault("left_out", {})[name] = reason
         exceptions = {rule: why for rule, why in cannot.items() if not rule.startswith("/")}
         service.update(kind="", offers=[], exceptions=exceptions, limit="")
     return document | {"schema": 4}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from loadtests.record import Point, Spread, Summary
+from loadtests.record import Point, Run, Spread, Summary
 from loadtests.report import facts
 from loadtests.report.facts import NOTHING, number
-from loadtests.report.parts import Derived
+from loadtests.report.parts import Derived, Part
 from loadtests.report.ranking import Ranking
 
 LOWER_BOUND = "†"
@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table, with the lowest and the highest round where they differ."""
+    """What stands in a table, with the lowest and the highest round where they differ.
+
+    `mark` says of a service what it is, where it is not what people run.
+    """
 
     text: str
     spread: str = ""
     number: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,10 @@ def by_service(
     columns: list[Column[str]],
     services: Iterable[str],
     state: Callable[[str], str],
-    cannot: Mapping[str, str],
+    part: Part,
 ) -> Table:
     """A row for each service, of dashes for who was not measured (state "missing") or cannot."""
-    head: Column[str] = ("service", "", lambda name: _titled(name, state(name)))
+    head: Column[str] = ("service", "", lambda name: _titled(name, state(name), part.marks))
 
     def measured(cell: Callable[[str], Cell]) -> Callable[[str], Cell]:
         def shown(name: str) -> Cell:
@@ -106,7 +110,7 @@ def by_service(
     every = [head, *((name, unit, measured(cell)) for name, unit, cell in columns)]
     made = table(caption, every, services, state)
     blank = [Cell(CANNOT, number=True)] * len(columns)
-    rows = [Row([Cell(name), *blank], "missing") for name in cannot]
+    rows = [Row([_titled(name, "", part.marks), *blank], "missing") for name in part.cannot]
     return Table(caption, made.columns, made.rows + rows)
 
 
@@ -115,7 +119,7 @@ def by_summary(
     columns: list[Column[Summary]],
     services: Iterable[str],
     rows: Mapping[str, Summary],
-    cannot: Mapping[str, str],
+    part: Part,
 ) -> Table:
     """As `by_service`, from one summary of each."""
 
@@ -126,7 +130,7 @@ def by_summary(
         return lambda name: cell(rows[name])
 
     named = [(name, unit, of(cell)) for name, unit, cell in columns]
-    return by_service(caption, named, services, state, cannot)
+    return by_service(caption, named, services, state, part)
 
 
 def text(value: Any) -> Cell:
@@ -178,33 +182,53 @@ def of_summary(
     return spread(found, scale, note + (f" ({state})" if state else ""))
 
 
-def named(row: Summary | Point) -> Cell:
-    """The service, with what is wrong with the row."""
-    return _titled(row.service, facts.state(row))
+def service(name: str, part: Part) -> Cell:
+    """A service, in a table that is not of services."""
+    return _titled(name, "", part.marks)
 
 
-def _titled(name: str, state: str) -> Cell:
+def named(run: Run) -> Callable[[Summary | Point], Cell]:
+    """The service of a row, with what is wrong with the row."""
+    marks = facts.marks(run)
+    return lambda row: _titled(row.service, facts.state(row), marks)
+
+
+def _titled(name: str, state: str, marks: Mapping[str, str]) -> Cell:
     shown = {"missing": "not measured"}.get(state, state)
-    return Cell(f"{name} ({shown})" if shown else name)
+    return Cell(f"{name} ({shown})" if shown else name, mark=marks.get(name, ""))
 
 
-def mapping(caption: str, keys: tuple[str, ...], items: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row for each item with what it has under the keys."""
+def mapping(
+    caption: str,
+    keys: tuple[str, ...],
+    items: Mapping[str, Mapping[str, Any]],
+    marks: Mapping[str, str],
+) -> Table:
+    """A row for each service with what it has under the keys."""
     rows = [
-        Row([Cell(name), *(value(item.get(key)) for key in keys)]) for name, item in items.items()
+        Row([_titled(name, "", marks), *(value(item.get(key)) for key in keys)])
+        for name, item in items.items()
     ]
     return Table(caption, [(name.replace("_", " "), "") for name in ("service", *keys)], rows)
 
 
-def pairs(caption: str, names: tuple[str, str], items: Mapping[str, Any]) -> Table:
+def pairs(
+    caption: str,
+    names: tuple[str, str],
+    items: Mapping[str, Any],
+    marks: Mapping[str, str] | None = None,
+) -> Table:
     """A row for each key and its value."""
-    rows = [Row([Cell(key.replace("_", " ")), value(item)]) for key, item in items.items()]
+    rows = [
+        Row([Cell(key.replace("_", " "), mark=(marks or {}).get(key, "")), value(item)])
+        for key, item in items.items()
+    ]
     return Table(caption, [(name, "") for name in names], rows)
 
 
 def value(item: Any) -> Cell:
     """Any value of the record, on one line."""
-    if item is None:
+    if item is None or item == "":
         return Cell(NOTHING)
     if isinstance(item, bool):
         return Cell("yes" if item else "no")

@@ -110,6 +110,12 @@ def services(run: Run) -> list[str]:
     return sorted(names - noise.doubles(run).keys())
 
 
+def marks(run: Run) -> dict[str, str]:
+    """What each service is, by its name, of those that are not what people run: bare, mistake."""
+    kinds = {name: str(about.get("kind", "")) for name, about in run.services.items()}
+    return {name: kind for name, kind in kinds.items() if kind not in ("", "stock")}
+
+
 def with_doubles(run: Run, names: Iterable[str]) -> list[str]:
     """`names`, and behind each the one under which the same service was measured again."""
     again = {once: name for name, once in noise.doubles(run).items()}
@@ -196,7 +202,7 @@ def times(value: float) -> str:
 def _place(run: Run, point: Point) -> str:
     """Where a point was measured, as people say it where users alone make the load."""
     kind = run.workloads[point.profile]["kind"]
-    if kind not in ("delay", "composite"):
+    if kind not in ("delay", "clients", "composite"):
         return point.scenario
     load = workload(point.users, point.delay_s)
     return f"{point.profile}: {load}" if len(run.workloads) > 1 else load

@@ -17,8 +17,8 @@ class Part:
 
     `run` is the run with nothing else in it; its services are those that were
     measured, and after an interruption those that would have been. `cannot`
-    holds the reason of each service that was left out of it. `prefix`
-    tells the names of its charts from those of other parts.
+    holds the reason of each service that was left out of it, `marks` what those are that
+    are not what people run. `prefix` tells the names of its charts from those of other parts.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Part:
     settings: dict[str, Any]
     run: Run
     cannot: dict[str, str]
+    marks: dict[str, str]
 
     @property
     def title(self) -> str:
@@ -85,6 +86,20 @@ class Part:
             return ""
         return "missing" if not states else "invalid" if "invalid" in states else "failed"
 
+    def remarks(self) -> list[Remark]:
+        """What must be known of some services to read the tables, each thing said once."""
+        found: dict[str, list[str]] = {}
+        for name in facts.services(self.run):
+            for text in _peculiar(self.run.services.get(name, {})):
+                found.setdefault(text, []).append(name)
+        left_out: dict[str, list[str]] = {}
+        for name, reason in self.cannot.items():
+            left_out.setdefault(f"cannot do this: {reason}", []).append(name)
+        return [
+            *(Remark(facts.joined(names), text, True) for text, names in left_out.items()),
+            *(Remark(facts.joined(names), text) for text, names in found.items()),
+        ]
+
     def rounds(self, service: str) -> list[list[Point]]:
         """The points of a service, round by round."""
         found: dict[int, list[Point]] = {}
@@ -92,6 +107,30 @@ class Part:
             if point.service == service:
                 found.setdefault(point.round, []).append(point)
         return [found[number] for number in sorted(found)]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence about services, which begins with their `names`; `cannot` as in the tables."""
+
+    names: str
+    text: str
+    cannot: bool = False
+
+
+def _peculiar(about: dict[str, Any]) -> list[str]:
+    """What of a service another one in its place would not have, for a sentence."""
+    found = []
+    exceptions, info = about.get("exceptions", {}), about.get("info") or {}
+    if about.get("limit") and "slots" in info:
+        found.append(
+            f"can have {info['slots']:,} requests waiting, its own limit: {about['limit']}"
+        )
+    if "keep-alive" in exceptions:
+        found.append(f"closes the connection after each answer: {exceptions['keep-alive']}")
+    if "client keep-alive" in exceptions:
+        found.append(f"connects anew for each backend call: {exceptions['client keep-alive']}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -152,7 +191,7 @@ def _part(run: Run, name: str, settings: dict[str, Any]) -> Part:
         run, workloads={name: settings}, points=points, summary=summary, services=services
     )
     prefix = f"{name}-" if len(run.workloads) > 1 else ""
-    return Part(name, prefix, kind, settings, only, cannot)
+    return Part(name, prefix, kind, settings, only, cannot, facts.marks(run))
 
 
 def valid_median(row: Summary | None, field: str) -> float | None:

@@ -48,7 +48,7 @@ def full(part: Part) -> Table:
         )
 
     columns: list[Column[Summary]] = [
-        ("service", "", named),
+        ("service", "", named(run)),
         *_load(part),
         ("valid rounds", "", lambda row: Cell(f"{row.valid_rounds}/{row.rounds}", number=True)),
         ("requests/s", "", lambda row: spread(row.rps)),
@@ -108,7 +108,7 @@ def _load(part: Part) -> list[Column[Summary]]:
     rate: Column[Summary] = ("rate", "requests/s", lambda row: figure(row.rate_rps))
     held: Column[Summary] = ("held", "requests", lambda row: count(row.users))
     match part.kind:
-        case "delay" | "composite" | "map":
+        case "delay" | "composite" | "map" | "clients":
             return [users, delay]
         case "open":
             return [rate]
@@ -123,7 +123,7 @@ def _load(part: Part) -> list[Column[Summary]]:
 def points(run: Run) -> Table:
     """Every point in the order in which it was measured."""
     columns: list[Column[Point]] = [
-        ("service", "", named),
+        ("service", "", named(run)),
         ("scenario", "", lambda point: text(point.scenario)),
         ("round", "", lambda point: count(point.round)),
         ("users", "", lambda point: count(point.users)),
@@ -188,16 +188,20 @@ def _spent(run: Run) -> list[Table]:
 
 def services(run: Run) -> list[Table]:
     """What each service is made of, and the settings and versions it reported."""
-    made_of = ("title", "framework", "server", "client", "model", "waits")
+    made_of = ("title", "framework", "server", "client", "model", "waits", "kind")
     known = {name: run.services[name] for name in facts.services(run) if name in run.services}
+    marks = facts.marks(run)
     infos = {name: about.get("info") or {} for name, about in known.items()}
     return [
-        mapping("What the services are", made_of, known),
-        mapping("Effective settings, as each service reported them", _settings(infos), infos),
+        mapping("What the services are", made_of, known, {}).without_empty(),
+        mapping(
+            "Effective settings, as each service reported them", _settings(infos), infos, marks
+        ),
         pairs(
             "Installed versions, as each service reported them",
             ("service", "versions"),
             {name: info.get("versions") or NOTHING for name, info in infos.items()},
+            marks,
         ),
     ]
 

@@ -25,7 +25,8 @@ class Page(HTMLParser):
         self.tags: list[str] = []
         self.open: list[str] = []
         self.text = ""
-        self._caption = ""
+        self.marks: dict[str, str] = {}  # what stands beside the names of services
+        self._caption, self._in_mark = "", False
         self.feed(text)
         self.close()
 
@@ -34,6 +35,7 @@ class Page(HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag not in self.VOID:
             self.open.append(tag)
+        self._in_mark = tag == "span" and ("class", "kind") in attrs
         if tag == "caption":
             self._caption = ""
         if tag == "tr" and "tbody" in self.open:
@@ -55,6 +57,10 @@ class Page(HTMLParser):
         self.text += data
         if self.open and self.open[-1] == "caption":
             self._caption += data
+        elif self._in_mark:
+            row = self.tables[self._caption][-1]
+            row[-1] = row[-1].strip()
+            self.marks[row[0]], self._in_mark = data, False
         elif "tbody" in self.open and ("td" in self.open or "th" in self.open):
             separator = " " if self.open[-1] == "small" else ""
             self.tables[self._caption][-1][-1] += separator + data

@@ -139,8 +139,13 @@ def empty(profile: str = "standard", started_at: str = "2026-11-20T14:05:00Z", *
     )
 
 
-def about(name: str, slots: int, **cannot: str) -> dict[str, Any]:
-    """What a run records of a service; `cannot` is the reason for each route, less its slash."""
+# What a part of a name says of a service.
+KINDS = {"bare": "bare", "protocol": "bare", "scratch": "lesson", "ioloop": "lesson"}
+KINDS |= {"blocking": "mistake"}
+
+
+def about(name: str, slots: int, **other: Any) -> dict[str, Any]:
+    """What a run records of a service."""
     framework = name.split("-")[0]
     return {
         "title": f"{framework.title()}, {name}",
@@ -149,7 +154,10 @@ def about(name: str, slots: int, **cannot: str) -> dict[str, Any]:
         "client": "aiohttp",
         "model": "an event loop",
         "waits": "a coroutine",
-        "cannot": {f"/{route}": reason for route, reason in cannot.items()},
+        "kind": next((KINDS[part] for part in name.split("-") if part in KINDS), "stock"),
+        "offers": ["/chat"],
+        "exceptions": {},
+        "limit": "",
         "info": {
             "service": name,
             "workers": 1,
@@ -160,7 +168,7 @@ def about(name: str, slots: int, **cannot: str) -> dict[str, Any]:
             "backend_timeout_s": 10.0,
             "versions": {"python": "3.13.0", framework: "6.6.1"},
         },
-    }
+    } | other
 
 
 def made_up(

@@ -165,7 +165,7 @@ def test_who_keeps_no_connection_is_not_held_to_it(
     stage: Stage, runtime: LocalRuntime, tmp_path: Path
 ) -> None:
     keeps, closes = stage("keeps", "closes")
-    closes = replace(closes, cannot={"keep-alive": "a worker would only wait"})
+    closes = replace(closes, exceptions={"keep-alive": "a worker would only wait"})
     _, result = run(runtime, [keeps, closes], tmp_path / "results", users=(5,))
     assert [point.connections for point in of(result, "keeps")] == [5]
     assert [point.connections for point in of(result, "closes")] == [None]

@@ -75,12 +75,13 @@ def doctored(*where: Any, to: Any = None) -> dict[str, Any]:
     "document",
     [
         [],
-        doctored("schema", to=4),
+        doctored("schema", to=5),
         doctored("schema", to=1),
         doctored("schema", to="2"),
         doctored("workloads", "standard", "kind"),
         doctored("workloads", "standard", "kind", to="other"),
-        doctored("services", "sanic", "cannot"),
+        doctored("services", "sanic", "kind"),
+        doctored("services", "sanic", "kind", to="fast"),
         doctored("seed"),
         doctored("extra", to=1),
         doctored("runtime", to="cloud"),
@@ -117,9 +118,45 @@ def before_histograms() -> Run:
     return run
 
 
+def before_kinds(run: Run, **cannot: dict[str, str]) -> dict[str, Any]:
+    """A run as it was written when its services had no kinds, but said what they cannot."""
+    document = asdict(run)
+    for name, about in document["services"].items():
+        for field in ("kind", "offers", "exceptions", "limit"):
+            del about[field]
+        about["cannot"] = cannot.get(name.replace("-", "_"), {})
+    return document
+
+
+def without_kinds(run: Run) -> dict[str, dict[str, Any]]:
+    """The services of such a run as they are read."""
+    new = {"kind": "", "offers": [], "exceptions": {}, "limit": ""}
+    return {name: about | new for name, about in run.services.items()}
+
+
+def test_a_run_of_the_third_schema(tmp_path: Path) -> None:
+    """What a service could not do is now said with the profile, and with the exceptions."""
+    run = runs.made_up()
+    run.workloads["chat"] = {"kind": "chat", "title": "", "route": "/chat"}
+    cannot = {"/chat": "it hears nothing", "keep-alive": "it would only wait"}
+    document = before_kinds(run, tornado_blocking=cannot) | {"schema": 3}
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(document))
+    read = record.load(path)
+    assert read.schema == 4
+    assert (read.points, read.summary) == (run.points, run.summary)
+    assert read.workloads["chat"]["left_out"] == {"tornado-blocking": "it hears nothing"}
+    assert "left_out" not in read.workloads["standard"]
+    expected = without_kinds(run)
+    expected["tornado-blocking"]["exceptions"] = {"keep-alive": "it would only wait"}
+    assert read.services == expected
+    record.save(read, path)
+    assert record.load(path) == read
+
+
 def second_schema() -> dict[str, Any]:
     """That run as it was written."""
-    document = asdict(before_histograms()) | {"schema": 2}
+    document = before_kinds(before_histograms()) | {"schema": 2}
     del document["instruments"], document["spent"]
     known = json.loads(schema.FILES[2].read_text())["$defs"]
     for rows, of in ((document["points"], "point"), (document["summary"], "summary")):
@@ -133,7 +170,7 @@ def test_a_run_of_the_second_schema(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(json.dumps(second_schema()))
     run = record.load(path)
-    assert run.schema == 3
+    assert run.schema == 4
     expected = before_histograms()
     assert (run.points, run.summary) == (expected.points, expected.summary)
     record.save(run, path)
@@ -156,7 +193,7 @@ def test_a_run_of_the_first_schema(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text(json.dumps(document))
     run = record.load(path)
-    assert run.schema == 3
+    assert run.schema == 4
     assert run.workloads == {
         "standard": {"kind": "delay", "title": "", "users": [1, 10], "delay_s": 0.1}
     }

@@ -6,6 +6,7 @@ from loadtests.report.parts import Part
 from loadtests.report.sections import (
     capacity,
     chat,
+    clients,
     composite,
     delay,
     file,
@@ -20,6 +21,7 @@ from loadtests.report.sections.section import Section
 
 SECTIONS: dict[str, Section] = {
     "delay": delay.SECTION,
+    "clients": clients.SECTION,
     "composite": composite.SECTION,
     "interference": interference.SECTION,
     "chat": chat.SECTION,

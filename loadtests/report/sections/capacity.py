@@ -93,7 +93,7 @@ def tables(part: Part) -> list[Table]:
         ("CPU per request there", "ms", lambda row: spread(row.cpu_ms_per_request)),
     ]
     caption = f"Capacity: the highest rate with no failure and a p99 within {_limit(part)}"
-    return [by_summary(caption, columns, _ranked(part), of_services(part), part.cannot)]
+    return [by_summary(caption, columns, _ranked(part), of_services(part), part)]
 
 
 def _capacity(part: Part, row: Summary, note: str = "") -> Cell:

@@ -109,7 +109,7 @@ def tables(part: Part) -> list[Table]:
         ("memory per idle connection", "KiB", lambda name: spread(memory(part, name), 1 / KIB)),
     ]
     caption = "Time to deliver a message, by connections"
-    return [by_service(caption, columns, _ranked(part), part.state, part.cannot)]
+    return [by_service(caption, columns, _ranked(part), part.state, part)]
 
 
 def charts(part: Part) -> list[Chart]:

@@ -68,7 +68,7 @@ def _table(part: Part, scenario: str) -> Table:
         ("memory", "MiB", lambda row: spread(row.rss_bytes, 1 / MIB)),
     ]
     caption = f"At {facts.workload(one.users, one.delay_s)}"
-    return by_summary(caption, columns, _ranked(part, scenario), found, part.cannot)
+    return by_summary(caption, columns, _ranked(part, scenario), found, part)
 
 
 def charts(part: Part) -> list[Chart]:

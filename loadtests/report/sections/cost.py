@@ -142,7 +142,7 @@ def tables(part: Part) -> list[Table]:
         ("memory", "MiB", lambda row: spread(row.rss_bytes, 1 / MIB)),
     ]
     caption = f"What a request costs at {part.rates()[0]:,} requests/s"
-    return [by_summary(caption, columns, _ranked(part), _rows(part), part.cannot)]
+    return [by_summary(caption, columns, _ranked(part), _rows(part), part)]
 
 
 def charts(part: Part) -> list[Chart]:

@@ -137,7 +137,7 @@ def tables(part: Part) -> list[Table]:
         ("memory", "MiB", lambda row: spread(row.rss_bytes, 1 / MIB)),
     ]
     caption = f"At {facts.workload(best.users, best.delay_s)}"
-    return [by_summary(caption, columns, facts.ranked(run), rows, part.cannot)]
+    return [by_summary(caption, columns, facts.ranked(run), rows, part)]
 
 
 def charts(part: Part) -> list[Chart]:

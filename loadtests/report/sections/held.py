@@ -123,7 +123,7 @@ def tables(part: Part) -> list[Table]:
         (f"threads at {levels[-1]:,}", "", at(levels[-1], "threads")),
     ]
     caption = "What a waiting request costs"
-    return [by_service(caption, columns, _ranked(part), part.state, part.cannot)]
+    return [by_service(caption, columns, _ranked(part), part.state, part)]
 
 
 def charts(part: Part) -> list[Chart]:

@@ -96,7 +96,7 @@ def _table(part: Part, pair: Pair) -> Table:
         ("heavy ones p50", "ms", time(pair.together, "heavy_p50_ms")),
     ]
     caption = f"Response times of {_said(pair)}"
-    return by_service(caption, columns, _ranked(part, pair), part.state, part.cannot)
+    return by_service(caption, columns, _ranked(part, pair), part.state, part)
 
 
 def charts(part: Part) -> list[Chart]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from loadtests.record import Spread, Summary, noise
 from loadtests.report import canvas, facts, heat
 from loadtests.report.canvas import Chart
-from loadtests.report.cells import Cell, Column, Table, by_service, of_summary, table, text
+from loadtests.report.cells import Cell, Column, Table, by_service, of_summary, service, table, text
 from loadtests.report.parts import Part
 from loadtests.report.sections.section import USERS_AND_DELAY, Section
 
@@ -115,7 +115,7 @@ def _winners(part: Part, places: list[Place]) -> Table:
 
     def of(place: Place) -> Cell:
         found = won[place]
-        return text(found.service if found else facts.NOTHING)
+        return service(found.service, part) if found else text(facts.NOTHING)
 
     def value(place: Place) -> Cell:
         found = won[place]
@@ -149,7 +149,7 @@ def _table(part: Part, delay_s: float) -> Table:
 
     caption = f"Of the ceiling, before a {facts.seconds(delay_s)} backend"
     columns = [column(users) for users in levels]
-    return by_service(caption, columns, _ranked(part), part.state, part.cannot)
+    return by_service(caption, columns, _ranked(part), part.state, part)
 
 
 def charts(part: Part) -> list[Chart]:

@@ -171,7 +171,7 @@ def _kept_table(part: Part) -> Table:
         ("CPU per request there", "ms", there("cpu_ms_per_request")),
     ]
     caption = f"The highest rate with a p99 within {_limit(part)}"
-    return by_service(caption, columns, _ranked(part), part.state, part.cannot)
+    return by_service(caption, columns, _ranked(part), part.state, part)
 
 
 def _table(part: Part, rate: int) -> Table:
@@ -189,7 +189,7 @@ def _table(part: Part, rate: int) -> Table:
         ("p99 from sent", "ms", time("sent_p99_ms")),
         ("CPU per request", "ms", lambda row: spread(row.cpu_ms_per_request)),
     ]
-    return by_summary(f"At {rate:,} requests/s", columns, _ranked(part), found, part.cannot)
+    return by_summary(f"At {rate:,} requests/s", columns, _ranked(part), found, part)
 
 
 def _keeps_up(row: Summary) -> Cell:

@@ -87,7 +87,7 @@ def tables(part: Part) -> list[Table]:
         ("over", "idle connections", held),
     ]
     caption = "CPU per request, by the crowd of idle connections"
-    return [by_service(caption, columns, _ranked(part), part.state, part.cannot)]
+    return [by_service(caption, columns, _ranked(part), part.state, part)]
 
 
 def charts(part: Part) -> list[Chart]:

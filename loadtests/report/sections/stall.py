@@ -124,7 +124,7 @@ def tables(part: Part) -> list[Table]:
         ]
     columns += [(f"slow {workload}", "%", slow(workload)) for workload in (CLOSED, OPEN)]
     caption = f"Response times while the backend freezes for {_freeze(part)}"
-    return [by_service(caption, columns, pairs, part.state, part.cannot)]
+    return [by_service(caption, columns, pairs, part.state, part)]
 
 
 def charts(part: Part) -> list[Chart]:
