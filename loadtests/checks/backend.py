@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from loadtests.catalog import SERVICES
+from loadtests.catalog import BACKEND, SERVICES
 from loadtests.runtime import environments
-from loadtests.runtime.process import free_port, free_port_pair
+from loadtests.runtime.process import free_port
 
-BACKEND = SERVICES / "backend"
 SCENARIOS = ("200:0.1", "1000:0.1", "8000:0.1", "200:0", "1000:0", "8000:0")
 REQUEST_ID = "0123456789abcdef"
 # Our requests/s over nginx's, at least; and our p99 over nginx's, at most, where there is a delay.
@@ -99,7 +98,7 @@ def nginx_modules() -> Path:
 
 def backend_python() -> Path:
     """The interpreter of the backend's environment; Missing where it is not built."""
-    python = Path(os.environ.get("BACKEND_PYTHON", environments.python("backend")))
+    python = Path(os.environ.get("BACKEND_PYTHON", environments.python(BACKEND)))
     if not python.exists():
         raise Missing(f"the backend's environment is not built: no {python}")
     return python
@@ -108,7 +107,7 @@ def backend_python() -> Path:
 @contextmanager
 def running(command: list[str], port: int, env: dict[str, str]) -> Iterator[None]:
     """Run a server on core 0 until the block ends; RuntimeError where it does not get ready."""
-    server = subprocess.Popen(["taskset", "-c", "0", *command], cwd=BACKEND, env=env)
+    server = subprocess.Popen(["taskset", "-c", "0", *command], env=env)
     try:
         deadline = time.monotonic() + 10
         while True:
@@ -180,9 +179,8 @@ def check(scenarios: list[str], rounds: int, seconds: float) -> bool:
     if not {0, 1} <= os.sched_getaffinity(0):
         raise Missing("cores 0 and 1 are both needed: one for the servers, one for wrk")
     modules, python = nginx_modules(), backend_python()
-    ports = {"nginx": free_port(), "backend": free_port_pair()}
+    ports = {"nginx": free_port(), "backend": free_port()}
     env = os.environ | {"PORT": str(ports["backend"]), "HOST": "127.0.0.1"}
-    env |= {"PYTHONPATH": str(BACKEND.parent), "PATH": f"{python.parent}:{os.environ['PATH']}"}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         script, conf = folder / "report.lua", folder / "nginx.conf"
@@ -194,7 +192,11 @@ def check(scenarios: list[str], rounds: int, seconds: float) -> bool:
         )
         nginx = ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(conf)]
         stack.enter_context(running(nginx, ports["nginx"], dict(os.environ)))
-        stack.enter_context(running(["./serve"], ports["backend"], env))
+        stack.enter_context(
+            running(
+                [str(python), str(SERVICES / "folders.py"), "run", BACKEND], ports["backend"], env
+            )
+        )
         print(f"medians of {rounds} rounds of {seconds:g} s")
         print("users delay     nginx/s backend/s  ratio  p99/ms n        b  ratio    errors n/b")
         met = [compare(script, ports, s, rounds, seconds) for s in scenarios]  # all of them run

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import resource
 import signal
 import socket
@@ -17,13 +16,12 @@ from functools import partial
 from json import dumps
 
 import uvloop
-from client import Client
 from connection import Connection
 from delays import Delays, Lane
-from line import LineConnection
 from message import Request, respond
 
 import contract
+import start
 
 BACKLOG = 16384
 DESCRIPTORS = 8192 + 64  # 8000 held requests and some room
@@ -36,19 +34,19 @@ ALLOWED_BEFORE_S = {b"/delay/": (b"GET", b"HEAD"), b"/stall/": (b"POST",)}
 
 
 class Backend:
-    """What all connections share: the routes, the delays, and how it ends."""
+    """The routes, the delays and the end, shared by all connections."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.delays = Delays(loop)
-        self.clients: set[Client] = set()
+        self.connections: set[Connection] = set()
         self.draining = False
         self.drained = loop.create_future()
         # By the delay as written: its lane, and the answer up to the id for each length of id.
         self.usual: dict[bytes, tuple[Lane, list[bytes]]] = {}
 
     def learn(self, text: bytes) -> None:
-        """Prepare what the usual requests for a checked delay need."""
+        """Prepare the answers to the usual requests for a checked delay."""
         if len(self.usual) >= 1000:
             self.usual.clear()
         start = b'{"delay":%b,"id":"' % text
@@ -108,27 +106,26 @@ class Backend:
     def sweep(self) -> None:
         """End connections that make no progress."""
         self.loop.call_later(SWEEP_S, self.sweep)
-        for client in list(self.clients):
-            client.sweep()
+        for connection in list(self.connections):
+            connection.sweep()
 
-    def drain(self, *servers: asyncio.Server) -> None:
+    def drain(self, server: asyncio.Server) -> None:
         """Answer what is held or about to be read, then let `drained` become true."""
-        if self.draining:  # told twice: it is urgent
+        if self.draining:  # a second signal: it is urgent
             self.finish()
             return
         self.draining = True
-        for server in servers:
-            server.close()
-        for client in self.clients:
-            client.drain()
+        server.close()
+        for connection in list(self.connections):
+            connection.drain()
         self.loop.call_later(0.1, self.close_idle)
         self.loop.call_later(DRAIN_S, self.finish)
 
     def close_idle(self) -> None:
         """Close connections that wait for nothing."""
-        for client in list(self.clients):
-            client.close_if_idle()
-        if not self.clients:
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        if not self.connections:
             self.finish()
 
     def finish(self) -> None:
@@ -138,7 +135,7 @@ class Backend:
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process open all the descriptors it may, and say so where they are too few."""
+    """Let this process open all the descriptors it may; warn where they are too few."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
@@ -149,15 +146,12 @@ def raise_descriptor_limit() -> None:
         )
 
 
-async def serve(http: socket.socket, line: socket.socket) -> None:
+async def serve(listener: socket.socket) -> None:
     """Answer until a signal, and then until all is answered."""
     loop = asyncio.get_running_loop()
     backend = Backend(loop)
-    servers = [
-        await loop.create_server(partial(protocol, backend), sock=listener, backlog=BACKLOG)
-        for protocol, listener in ((Connection, http), (LineConnection, line))
-    ]
-    loop.add_signal_handler(signal.SIGTERM, backend.drain, *servers)
+    server = await loop.create_server(partial(Connection, backend), sock=listener, backlog=BACKLOG)
+    loop.add_signal_handler(signal.SIGTERM, backend.drain, server)
     loop.add_signal_handler(signal.SIGINT, backend.finish)
     loop.call_later(SWEEP_S, backend.sweep)
     # A full collection looks at every connection and held call, and finds nothing:
@@ -168,31 +162,13 @@ async def serve(http: socket.socket, line: socket.socket) -> None:
     await backend.drained
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; SystemExit says where there cannot be one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise SystemExit(f"cannot listen on {host}:{port}: {why}") from error
-
-
-def main() -> int:
-    """Run the backend; the exit status is 2 where it cannot listen."""
-    try:
-        settings = contract.settings({"PORT": "8000", **os.environ})
-        if settings.port == 65535:
-            raise SystemExit("PORT must be at most 65534: the line protocol needs the next one")
-        raise_descriptor_limit()
-        listeners = [listen(settings.host, settings.port + above) for above in (0, 1)]
-    except SystemExit as error:
-        print(f"backend: {error}", file=sys.stderr)
-        return 2
+def main() -> None:
+    """Run the backend: one process, whatever WORKERS says."""
+    raise_descriptor_limit()
+    listener = start.listen()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(*listeners))
-    return 0
+        runner.run(serve(listener))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,54 +1,62 @@
-"""One HTTP connection: a fast path for the usual request, and a strict one for all others."""
+"""One HTTP connection: the fast path, for a client that sends usual requests one at a time."""
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import replace
-from time import monotonic
-from typing import TYPE_CHECKING
+import asyncio
+import os
+from typing import TYPE_CHECKING, cast
 
-from client import Client
-from delays import Lane
-from message import Refused, respond, take, usual_request
-
-from contract import error_body
+from delays import GONE, HELD, IDLE, STRICT
+from message import usual_request
+from strict import Strict
 
 if TYPE_CHECKING:
     from app import Backend
 
-
-class Slot:
-    """An answer in the line of a connection whose client did not wait for the one before."""
-
-    __slots__ = ("answer", "asked_s", "due", "is_call", "ready")
-
-    def __init__(self, answer: bytes, lane: Lane | None) -> None:
-        self.answer = answer
-        self.is_call = lane is not None
-        self.asked_s = lane.seconds if lane else 0.0
-        self.due = monotonic() + self.asked_s
-        self.ready = lane is None or lane.at_once
+IDLE_SWEEPS = 20  # that a connection may have nothing to do
 
 
-class Connection(Client):
-    """One client; where it does not wait for its answers, `_line` has those that follow."""
+class Connection(asyncio.Protocol):
+    """One client, a `delays.Caller`: `IDLE`, or one call of it is `HELD`.
 
-    __slots__ = ("_line", "_skip")
+    Where anything else happens its `state` is `STRICT`, and `strict` decides.
+    """
+
+    __slots__ = (
+        "_direct",
+        "_stats",
+        "_usual",
+        "backend",
+        "idle_sweeps",
+        "state",
+        "strict",
+        "transport",
+    )  # fmt: skip
 
     def __init__(self, backend: Backend) -> None:
-        super().__init__(backend)
-        self._line: deque[Slot] = deque()
-        self._skip = 0  # bytes of a request's body still to come
+        self.backend = backend
+        self.state = IDLE
+        self.strict: Strict | None = None  # since the first time that it had to decide
+        self.idle_sweeps = 0  # since the last request
+        self._stats = backend.delays.stats
+        self._usual = backend.usual
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._direct = transport.get_extra_info("socket").fileno()
+        self.backend.connections.add(self)
+        if self.backend.draining:
+            self.be_strict()
 
     def data_received(self, data: bytes) -> None:
-        if self.plain and not self.held:
+        if self.state is IDLE:
             request = usual_request(data)
             if request:
                 text, before, after = request.groups(b"")
                 known = self._usual.get(text)
                 if known:
                     lane, heads = known
-                    self._silence = 0
+                    self.idle_sweeps = 0
                     self._stats.calls += 1
                     request_id = before or after
                     answer = heads[len(request_id)] + request_id + b'"}'
@@ -56,83 +64,78 @@ class Connection(Client):
                         self._stats.answered += 1
                         self.write(answer)
                     else:
-                        self.held = True
+                        self.state = HELD
                         lane.hold(self, answer)
                     return
-        if not self._closing:
-            self._buffer += data
-            self._work()
+        self.be_strict().receive(data)
 
-    def complete(self, answer: bytes | Slot, asked_s: float, due: float) -> None:
-        """Send a held call's answer as soon as those before it are sent."""
-        if isinstance(answer, Slot):
-            answer.ready = True
-        else:
-            self.held = False
-            self._count(asked_s, due)
-            self.write(answer)
-        while self._line and self._line[0].ready and not self.held:
-            slot = self._line.popleft()
-            if slot.is_call:
-                self._count(slot.asked_s, slot.due)
-            self.write(slot.answer)
-        self._work()
+    def write(self, answer: bytes) -> None:
+        """Send an answer, by a system call of our own as long as the client keeps up.
 
-    def _take(self) -> bool:
-        if self._skip:
-            skipped = min(self._skip, len(self._buffer))
-            del self._buffer[:skipped]
-            self._skip -= skipped
-            return True
-        try:
-            request = take(self._buffer)
-        except Refused as refusal:
-            self._refuse(refusal.status, refusal.text)
-            return False
-        if request is None:
-            return False
-        if self._backend.draining:
-            request = replace(request, keep_alive=False)
-        self._silence = 0
-        self._skip = request.body_bytes
-        self._closing = not request.keep_alive
-        self._put(*self._backend.reply(request))
-        return True
+        A transport does the same with more objects between, which at thousands
+        of connections are out of the processor's cache. The descriptor is good
+        until `connection_lost`: uvloop closes it after that.
+        """
+        if self._direct >= 0:
+            try:
+                sent = os.write(self._direct, answer)
+            except OSError:
+                sent = 0  # a full buffer or a lost connection: the transport knows how to go on
+            if sent == len(answer):
+                return
+            self._direct = -1
+            answer = answer[sent:]
+        self.transport.write(answer)
 
-    def _in_line(self) -> int:
-        return self.held + len(self._line)
+    def complete(self, answer: bytes, asked_s: float, due: float) -> None:
+        """Send the answer to the call that was held before `strict` had to decide."""
+        assert self.strict
+        self.strict.queue[0].complete(answer, asked_s, due)
 
-    def _calls(self) -> int:
-        return self.held + sum(slot.is_call for slot in self._line)
+    def be_strict(self) -> Strict:
+        """Let `strict` decide, until it sets the state back to IDLE."""
+        if self.strict is None:
+            self.strict = Strict(self)
+        if self.state is HELD:
+            self.strict.queue_held()
+        self.state = STRICT
+        return self.strict
 
-    def _unfinished(self) -> bool:
-        return bool(self._buffer or self._skip)
+    def pause_writing(self) -> None:
+        self.be_strict().pause_writing()
 
-    def _time_out(self) -> None:
-        self._refuse(408, "request not finished in time")
-        self._settle()
+    def resume_writing(self) -> None:
+        self.be_strict().resume_writing()
 
-    def _refuse(self, status: int, text: str) -> None:
-        self._closing = True
-        self._put(respond(status, error_body(text), None), None)
+    def eof_received(self) -> bool:
+        """Whether to stay open: for a client that only has nothing more to ask."""
+        return self.state is not IDLE and self.be_strict().eof_received()
 
-    def _put(self, answer: bytes, lane: Lane | None) -> None:
-        """Send an answer, hold it, or put it in line."""
-        if lane:
-            self._stats.calls += 1
-        if self.held or self._line:
-            slot = Slot(answer, lane)
-            self._line.append(slot)
-            if lane and not slot.ready:
-                lane.hold(self, slot)
-        elif lane and not lane.at_once:
-            self.held = True
-            lane.hold(self, answer)
-        else:
-            if lane:
-                self._stats.answered += 1
-            self.write(answer)
+    def connection_lost(self, exc: Exception | None) -> None:
+        abandoned = 1 if self.state is HELD else self.strict.lose() if self.strict else 0
+        self.state = GONE
+        self.strict = None  # a reference cycle
+        self._direct = -1
+        if abandoned:
+            self.backend.delays.abandon(abandoned)
+        self.backend.connections.discard(self)
+        if self.backend.draining and not self.backend.connections:
+            self.backend.finish()
 
-    def _abandon(self) -> None:
-        super()._abandon()
-        self._line.clear()
+    def drain(self) -> None:
+        """Make every further request the last one."""
+        self.be_strict().drain()
+
+    def close_if_idle(self) -> None:
+        """Close unless an answer or the rest of a request is still to come."""
+        self.be_strict().settle()
+
+    def sweep(self) -> None:
+        """Close after too long without progress."""
+        if self.state is HELD:
+            return
+        self.idle_sweeps += 1
+        if self.state is STRICT:
+            self.be_strict().sweep(self.idle_sweeps)
+        elif self.idle_sweeps > IDLE_SWEEPS:
+            self.transport.close()

@@ -1,13 +1,14 @@
-"""Held calls and the counters of /stats. Knows nothing of HTTP or of sockets."""
+"""Held calls and the counters of /stats, without any HTTP or socket."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from enum import Enum, auto
 from heapq import heappop, heappush
 from itertools import accumulate, count
 from time import monotonic, process_time
-from typing import Any, Protocol
+from typing import Protocol
 
 from alarm import alarm
 
@@ -23,17 +24,27 @@ LATE_STEPS_PER_S = 20_000
 LAST_STEP = 2000
 
 
+class State(Enum):
+    """What a caller expects."""
+
+    IDLE = auto()  # nothing
+    HELD = auto()  # this one answer and nothing else: `write` sends it
+    STRICT = auto()  # this one, perhaps among others: `complete` decides when it is sent
+    GONE = auto()  # nothing any more
+
+
+IDLE, HELD, STRICT, GONE = State  # an attribute of an Enum takes longer to look up
+
+
 class Caller(Protocol):
-    """Who made a call and gets its answer, whatever kind of thing an answer is to it."""
+    """The maker of a call, which gets its answer."""
 
-    gone: bool  # hung up: its calls are counted as abandoned, their answers dropped
-    plain: bool  # has this one call: set `held` to False and use `write`, not `complete`
-    held: bool
+    state: State
 
-    def write(self, answer: Any) -> None:
+    def write(self, answer: bytes) -> None:
         """Send the answer at once."""
 
-    def complete(self, answer: Any, asked_s: float, due: float) -> None:
+    def complete(self, answer: bytes, asked_s: float, due: float) -> None:
         """Send the answer once those before it are sent, and count it then."""
 
 
@@ -62,7 +73,7 @@ class Stats:
         self.late_s_max = max(self.late_s_max, latest_s)
 
     def late_ms(self, share: float) -> float:
-        """What `share` of the held calls were late by at most, to 0.05 ms and up to 100."""
+        """The lateness that `share` of the held calls did not exceed, to 0.05 ms and up to 100."""
         rank = share * sum(self.late_steps)
         if not rank:
             return 0.0
@@ -71,7 +82,7 @@ class Stats:
         return round((step + 0.5) * 1000 / LATE_STEPS_PER_S, 3)
 
     def count_abandoned(self, calls: int) -> None:
-        """Count `calls` whose caller hung up."""
+        """Count `calls` whose caller closed the connection, or its direction of it, first."""
         self.note_peak()
         self.abandoned += calls
 
@@ -99,7 +110,7 @@ class Stats:
             "late_ms_max": round(self.late_s_max * 1000, 3),
             "late_ms_p50": self.late_ms(0.5),
             "late_ms_p99": self.late_ms(0.99),
-            "cpu_s": round(process_time(), 6),  # never reset: who asks twice takes the difference
+            "cpu_s": round(process_time(), 6),  # never reset: ask twice and take the difference
         }
 
 
@@ -113,9 +124,9 @@ class Lane:
         self.at_once = not seconds and not delays.stalled  # nothing is to be held
         self._delays = delays
         self._awaited = False  # whether `delays` is to wake this lane
-        self._held: deque[tuple[float, Caller, Any]] = deque()  # when due, to whom, what
+        self._held: deque[tuple[float, Caller, bytes]] = deque()  # when due, to whom, what
 
-    def hold(self, caller: Caller, answer: Any) -> None:
+    def hold(self, caller: Caller, answer: bytes) -> None:
         """Give `answer` to `caller` when this lane's delay has passed."""
         due = monotonic() + self.seconds
         if not self._awaited:
@@ -124,37 +135,37 @@ class Lane:
         self._held.append((due, caller, answer))
 
     def drop_gone(self) -> None:
-        """Forget the calls of those who hung up."""
-        alive = [call for call in self._held if not call[1].gone]
+        """Forget the calls of callers that are gone."""
+        alive = [call for call in self._held if call[1].state is not GONE]
         self._held.clear()
         self._held.extend(alive)
 
     def idle(self) -> bool:
-        """Whether nothing refers to this lane but those who may use it again."""
+        """Whether no call is held here."""
         return not self._awaited
 
     def answer_due(self) -> float | None:
         """Answer a batch of what is due; return when the first of the rest is."""
         held, now = self._held, monotonic()
         late_steps = self._delays.stats.late_steps
-        plain, dues, first_due = 0, 0.0, now
+        answered, dues, first_due = 0, 0.0, now
         for _ in range(min(BATCH, len(held))):
             due, caller, answer = held[0]
             if due > now:
                 break
             held.popleft()
             late_steps[min(LAST_STEP, int((now - due) * LATE_STEPS_PER_S))] += 1
-            if caller.plain:
-                caller.held = False
+            if caller.state is HELD:
+                caller.state = IDLE
                 caller.write(answer)
-                first_due = first_due if plain else due
-                plain += 1
+                first_due = first_due if answered else due
+                answered += 1
                 dues += due
-            elif not caller.gone:
+            elif caller.state is STRICT:
                 caller.complete(answer, self.seconds, due)
-        if plain:
+        if answered:
             self._delays.stats.count_answered(
-                plain, plain * self.seconds, plain * now - dues, now - first_due
+                answered, answered * self.seconds, answered * now - dues, now - first_due
             )
         self._awaited = bool(held)
         return held[0][0] if held else None
@@ -191,7 +202,7 @@ class Delays:
             self._set_alarm(due)
 
     def stall(self, seconds: float) -> None:
-        """Answer nobody for so long, instead of a stall that is under way; then all that is due."""
+        """Answer no call for so long, in the place of a stall under way; then all that is due."""
         self.stalled = True
         self._stalled_until = monotonic() + seconds
         self.lane(0.0).at_once = False
@@ -221,7 +232,7 @@ class Delays:
             self._set_alarm(max(self._next[0][0], monotonic() + QUANTUM_S))
 
     def abandon(self, calls: int) -> None:
-        """Count calls whose caller is `gone`, and forget them before they are due if many."""
+        """Count calls as abandoned; where they are many, forget those of callers that are GONE."""
         self.stats.count_abandoned(calls)
         self._dead += calls
         if self._dead > 1000 + self.stats.in_flight():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import IPv6Address
 
 from contract import JSON, MAX_CALL_ID
 
@@ -18,9 +19,12 @@ _FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
 # What no head may contain: control characters, and a CR or an LF on its own.
 _NEVER = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n")
 _PARTIAL_METHOD = re.compile(rb"%b(?: .*)?" % _TOKEN, re.DOTALL)
-_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
+# RFC 3986 3.2.2, but for the comma: two hosts in one field look like a name with one.
+_HOST = re.compile(
+    rb"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_ABSOLUTE_FORM = re.compile(rb"(?i:https?)://[^/?]*")
+_ABSOLUTE_FORM = re.compile(rb"(?i:https?)://([^/?]*)")
 
 # A whole delay request as HTTP clients usually write it. It takes a part of what `parse`
 # takes, to the same effect: see tests/backend/test_backend_same_answers.py.
@@ -32,7 +36,7 @@ _id = rb"(?:(?i:x-request-id): ([A-Za-z0-9._:-]{1,%d})\r\n)?+" % MAX_CALL_ID
 usual_request = re.compile(
     rb"GET /delay/([0-9.]{1,9}) HTTP/1\.1\r\n"
     + (_harmless + _id + _harmless)
-    + rb"(?i:host): [A-Za-z0-9._:\[\]-]{1,200}\r\n"
+    + rb"(?i:host): (?:[A-Za-z0-9._-]{1,200}|\[::1\])(?::[0-9]{1,5})?\r\n"
     + (_harmless + rb"(?(2)|" + _id + rb")" + _harmless)
     + rb"\r\n"
 ).fullmatch
@@ -92,8 +96,13 @@ def parse(head: bytes) -> Request:
     for name, value in _FIELD.findall(head, line.end()):
         fields.setdefault(name.lower(), []).append(value.strip(b" \t"))
     hosts = fields.get(b"host", [])
-    if len(hosts) > 1 or not (hosts or http10) or not all(map(_HOST.fullmatch, hosts)):
+    if len(hosts) > 1 or not (hosts or http10) or not all(map(_is_host, hosts)):
         raise Refused(400, "HTTP/1.1 needs exactly one valid Host header")
+    absolute = _ABSOLUTE_FORM.match(target)
+    if absolute:
+        if not absolute[1] or not _is_host(absolute[1]):
+            raise Refused(400, "malformed request")
+        target = target[absolute.end() :]
     body_bytes = _body_bytes(fields)
     expect = b",".join(fields.get(b"expect", [])).lower()
     if expect and not http10 and (body_bytes or expect != b"100-continue"):
@@ -104,12 +113,23 @@ def parse(head: bytes) -> Request:
     }
     return Request(
         method=method,
-        path=_ABSOLUTE_FORM.sub(b"", target, 1).partition(b"?")[0] or b"/",
+        path=target.partition(b"?")[0] or b"/",
         request_id=b",".join(request_ids).decode("latin-1") if request_ids else None,
         body_bytes=body_bytes,
         keep_alive=b"close" not in options and (not http10 or b"keep-alive" in options),
         http10=http10,
     )
+
+
+def _is_host(value: bytes) -> bool:
+    host = _HOST.fullmatch(value)
+    if not host or host["ipv6"] is None:
+        return bool(host)
+    try:
+        IPv6Address(host["ipv6"].decode())
+    except ValueError:
+        return False
+    return True
 
 
 def _body_bytes(fields: dict[bytes, list[bytes]]) -> int:

@@ -1,4 +1,4 @@
-"""A backend started as a process on two free ports, and raw sockets to talk to it."""
+"""A backend started as a process on a free port, and raw sockets to talk to it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests.runtime.process import free_port_pair
+from loadtests.runtime.process import free_port
+from services import folders
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "services" / "backend"
+SERVICES = ROOT / "services"
+FOLDER = SERVICES / "backend"
 PYTHON = Path(os.environ.get("BACKEND_PYTHON", ROOT / ".venvs" / "backend" / "bin" / "python"))
 
 
@@ -68,13 +70,6 @@ class Client:
         assert found, first
         return Answer(int(found[1]), fields, body)
 
-    def line(self) -> bytes:
-        """The next line, its end included; EOFError where the backend hung up instead."""
-        while b"\n" not in self.received:
-            self._more()
-        line, end, self.received = self.received.partition(b"\n")
-        return line + end
-
     def hung_up(self) -> bool:
         """Whether nothing but the end of the connection comes next."""
         return self.received == b"" and self.socket.recv(1) == b""
@@ -97,10 +92,6 @@ class Backend:
     def client(self) -> Client:
         """A new connection."""
         return Client(self.port)
-
-    def line_client(self) -> Client:
-        """A new connection that speaks the line protocol."""
-        return Client(self.port + 1)
 
     def ask(self, request: bytes, method: str = "GET") -> Answer:
         """The answer to one request on a connection of its own."""
@@ -138,21 +129,23 @@ def get(path: str, *fields: str, method: str = "GET") -> bytes:
 
 
 def environment(port: int) -> dict[str, str]:
-    """What a backend is started with."""
-    path = f"{PYTHON.parent}:{os.environ['PATH']}"
-    env = {**os.environ, "HOST": "127.0.0.1", "PORT": str(port), "PATH": path}
-    return env | {"PYTHONPATH": str(FOLDER.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    """The variables that a backend is started with."""
+    return folders.environment(folders.BACKEND) | {"HOST": "127.0.0.1", "PORT": str(port)}
+
+
+def command(setup: str = "") -> list[str]:
+    """Start a backend, after Python statements that change its constants where there are any."""
+    if setup:
+        return [str(PYTHON), "-c", f"import app\n{setup}\napp.main()"]
+    return [str(PYTHON), str(SERVICES / "folders.py"), "run", folders.BACKEND]
 
 
 @contextmanager
 def running(log: Path, setup: str = "") -> Iterator[Backend]:
-    """Start a backend by its `serve`, or after Python statements that change its constants."""
-    port = free_port_pair()
-    command = ["./serve"]
-    if setup:
-        command = [str(PYTHON), "-c", f"import app\n{setup}\nraise SystemExit(app.main())"]
+    """A backend that runs until the block ends, started by `command`."""
+    port = free_port()
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command, cwd=FOLDER, env=environment(port), stderr=stderr)
+        process = subprocess.Popen(command(setup), env=environment(port), stderr=stderr)
     try:
         backend = Backend(process, port, log)
         deadline = time.monotonic() + 10

@@ -120,6 +120,14 @@ def test_query_and_absolute_form(backend: Backend) -> None:
     assert backend.get("http://test/health?x").body == b'{"status":"ok"}'
 
 
+@pytest.mark.parametrize(
+    "host", ["", "a", "a:", "a:80", "127.0.0.1:80", "[::1]", "[::1]:80", "%41"]
+)
+def test_host(backend: Backend, host: str) -> None:
+    request = get("/delay/0").replace(b"Host: test", b"Host: " + host.encode())
+    assert backend.ask(request).body == b'{"delay":0,"id":""}'
+
+
 def test_http10(backend: Backend) -> None:
     with backend.client() as client:
         client.send(b"GET /delay/0 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
-from tests.backend.running import Backend, get
+import pytest
+
+from tests.backend.running import Backend, Client, get
 
 Start = Callable[..., AbstractContextManager[Backend]]
 
@@ -77,22 +79,44 @@ def test_ids_and_delays_are_not_mixed(backend: Backend) -> None:
 
 
 def test_callers_that_hang_up_are_counted_and_forgotten(backend: Backend) -> None:
-    for hang_up in ("close", "half-close", "reset"):
+    for hang_up in ("close", "reset"):
         assert backend.ask(get("/reset", method="POST")).status == 200
         with backend.client() as client:
             client.send(get("/delay/0.05") + get("/delay/0.06") + get("/health"))
             backend.until(lambda stats: stats["in_flight"] == 2)
-            if hang_up == "half-close":
-                client.socket.shutdown(socket.SHUT_WR)
-                assert client.hung_up()
             if hang_up == "reset":
-                client.socket.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )
+                reset(client)
         backend.until(lambda stats: stats["abandoned"] == 2)
         assert backend.get("/delay/0.1").status == 200  # past the time those were due
         stats = backend.stats()
         assert (stats["calls"], stats["answered"], stats["in_flight"]) == (3, 1, 0), hang_up
+
+
+@pytest.mark.parametrize("requests", [1, 3, 200])
+@pytest.mark.parametrize("path", ["/health", "/delay/0", "/delay/0.05", "/delay/0.05?x"])
+def test_a_client_that_ends_its_direction_gets_its_answers(
+    backend: Backend, path: str, requests: int
+) -> None:
+    """Though its calls count as abandoned: one that closed its socket looks the same."""
+    with backend.client() as client:
+        client.send(get(path) * requests)
+        client.socket.shutdown(socket.SHUT_WR)
+        for _ in range(requests):
+            assert client.answer().status == 200
+        assert client.hung_up()
+    stats = backend.stats()
+    assert stats["in_flight"] == 0
+    assert stats["answered"] + stats["abandoned"] == stats["calls"]
+
+
+def test_half_a_request_ends_with_its_client(backend: Backend) -> None:
+    for requests in (0, 1):
+        with backend.client() as client:
+            client.send(get("/delay/0.05") * requests + b"GET /delay/0 HT")
+            client.socket.shutdown(socket.SHUT_WR)
+            for _ in range(requests):
+                assert client.answer().status == 200
+            assert client.hung_up()
 
 
 def test_no_answer_reaches_the_next_connection_of_a_descriptor(backend: Backend) -> None:
@@ -104,9 +128,7 @@ def test_no_answer_reaches_the_next_connection_of_a_descriptor(backend: Backend)
                 client.send(get("/delay/0.02", "X-Request-ID: old"))
             time.sleep(0.015)
             for client in clients[::2]:
-                client.socket.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )
+                reset(client)
                 client.socket.close()
             for i in range(20):
                 client = stack.enter_context(backend.client())
@@ -120,7 +142,9 @@ def test_abandoned_calls_do_not_stay_in_memory(backend: Backend) -> None:
         for _ in range(calls // 50):
             with ExitStack() as stack:
                 for _ in range(50):
-                    stack.enter_context(backend.client()).send(get("/delay/60"))
+                    client = stack.enter_context(backend.client())
+                    client.send(get("/delay/60"))
+                    reset(client)
                 backend.until(lambda stats: stats["in_flight"] == 50)
             backend.until(lambda stats: stats["in_flight"] == 0)
 
@@ -160,6 +184,11 @@ def test_a_slow_reader_gets_every_answer(backend: Backend) -> None:
         got = [client.answer().json()["id"] for _ in range(20_000)]
         sender.join()
     assert got == [f"{i:060}" for i in range(20_000)]
+
+
+def reset(client: Client) -> None:
+    """Have the connection reset where it is closed: nobody can read an answer any more."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def test_connections_without_progress_are_closed(start: Start) -> None:

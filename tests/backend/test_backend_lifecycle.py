@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
+import psutil
 import pytest
 
-from loadtests.runtime.process import free_port_pair, is_free
-from tests.backend.running import FOLDER, Backend, environment, get
+from loadtests.runtime.process import free_port
+from tests.backend.running import Backend, command, environment, get
 
 Start = Callable[..., AbstractContextManager[Backend]]
 
@@ -71,40 +72,60 @@ def test_urgent_signals_do_not_wait(start: Start, signals: list[signal.Signals])
         assert backend.process.wait(2) == 0
 
 
-def serve(port: int, prefix: str = "") -> subprocess.CompletedProcess[str]:
+def serve(port: int, prefix: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", "-c", f"{prefix} exec ./serve"],
-        cwd=FOLDER,
-        env=environment(port),
+        ["sh", "-c", f'{prefix} exec "$@"', "sh", *command()],
+        env=environment(port) | settings,
         capture_output=True,
         text=True,
         timeout=10,
     )
 
 
-def taken(port: int) -> str:
-    return f"backend: cannot listen on 127.0.0.1:{port}: Address already in use\n"
-
-
 def test_a_taken_port_is_one_clear_line(backend: Backend) -> None:
     run = serve(backend.port)
-    assert (run.returncode, run.stderr) == (2, taken(backend.port))
+    where = f"HOST 127.0.0.1, PORT {backend.port}"
+    assert run.stderr == f"cannot listen on {where}: Address already in use\n"
+    assert run.returncode == 1
 
 
-def test_a_taken_line_port_is_one_clear_line() -> None:
-    port = free_port_pair()
-    with socket.create_server(("127.0.0.1", port + 1)):
-        run = serve(port)
-    assert (run.returncode, run.stderr) == (2, taken(port + 1))
-    assert is_free(port)
-
-
-@pytest.mark.parametrize("port", [0, 65535, 99999999])
-def test_a_bad_port_is_one_clear_line(port: int) -> None:
-    run = serve(port)
-    assert run.returncode == 2
-    assert run.stderr.startswith("backend: PORT must be")
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"PORT": "0"}, "PORT"), ({"PORT": "65536"}, "PORT"), ({"HOST": "no host"}, "HOST")],
+)
+def test_a_bad_setting_is_one_clear_line(settings: dict[str, str], named: str) -> None:
+    run = serve(free_port(), **settings)
+    assert run.returncode == 1
+    assert named in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"HOST": "::1"}, {"PYTHONSAFEPATH": "1"}, {"WORKERS": "2"}],
+    ids=["IPv6", "safe path", "workers"],
+)
+def test_settings_that_it_runs_with(settings: dict[str, str]) -> None:
+    """WORKERS is for the services: the backend is one process, so that its counters add up."""
+    port = free_port()
+    with subprocess.Popen(command(), env=environment(port) | settings) as process:
+        try:
+            until_it_listens(settings.get("HOST", "127.0.0.1"), port)
+            assert psutil.Process(process.pid).children() == []
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 0
+
+
+def until_it_listens(host: str, port: int) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+            return
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_too_few_descriptors_are_mentioned(backend: Backend) -> None:

@@ -29,7 +29,13 @@ MALFORMED = {
     "non-ASCII target": b"GET /\xc3\xa9 HTTP/1.1\r\n",
     "no host": LINE + b"\r\n",
     "two hosts": LINE + HOST + HOST + b"\r\n",
-    "bad host": LINE + b"Host: a b\r\n\r\n",
+    **{
+        f"host {host.decode()}": LINE + b"Host: " + host + b"\r\n\r\n"
+        for host in (b"a b", b"a,b", b"a:80:80", b"a:x", b"[::1", b"[:::]", b"[::1]x", b"%zz")
+    },
+    "bad host of a usual request": get("/delay/0").replace(b"test", b"a:80:80"),
+    "bad host in the target": b"GET http://a:80:80/health HTTP/1.1\r\n" + HOST + b"\r\n",
+    "no host in the target": b"GET http:///health HTTP/1.1\r\n" + HOST + b"\r\n",
     "two lengths": LINE + HOST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
     "list of lengths": LINE + HOST + b"Content-Length: 1, 1\r\n\r\n",
     "signed length": LINE + HOST + b"Content-Length: +1\r\n\r\n",
