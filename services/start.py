@@ -11,12 +11,15 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import platform
+import resource
 import signal
 import socket
 import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 
 import contract
 import folders
@@ -68,14 +71,48 @@ def _about() -> dict:
     return tomllib.loads(folders.find(NAME, "service.toml").read_text())
 
 
+def check_threads() -> None:
+    """SystemExit where the system does not let each worker have CONCURRENCY threads."""
+    if _more_threads() < 2:
+        sys.exit(
+            f"CONCURRENCY {SETTINGS.concurrency} in WORKERS {SETTINGS.workers}: the limit on"
+            f" processes leaves room for no more than {_free()} threads"
+        )
+
+
+def helpers() -> int:
+    """How many threads for the further calls of requests: CONCURRENCY where there is room."""
+    return max(1, min(SETTINGS.concurrency, _more_threads() // 2))
+
+
+def _more_threads() -> int:
+    """Those that a worker may have besides CONCURRENCY and the server's own."""
+    return (_free() - 8) // SETTINGS.workers - SETTINGS.concurrency - 8
+
+
+def _free() -> int:
+    """How many more processes or threads a container's, a unit's or the user's limit allows."""
+    user, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    is_limited = os.geteuid() != 0 and user != resource.RLIM_INFINITY
+    free = user if is_limited else sys.maxsize
+    groups = Path("/proc/self/cgroup")
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        own = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))  # "" is version 2
+        for group in (own, *own.parents):
+            with suppress(OSError, ValueError):  # it has no limit
+                used = int((group / "pids.current").read_text())
+                free = min(free, int((group / "pids.max").read_text()) - used)
+    return free
+
+
 def listen() -> socket.socket:
     """A socket that listens on HOST and PORT; SystemExit where there cannot be one."""
     family = socket.AF_INET6 if ":" in SETTINGS.host else socket.AF_INET
     try:
         return socket.create_server((SETTINGS.host, SETTINGS.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        # Without the address, which is named already; a name that does not resolve has no errno.
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+        why = (error.strerror or str(error)).partition(" (while")[0]  # the address is named already
         sys.exit(f"cannot listen on HOST {SETTINGS.host}, PORT {SETTINGS.port}: {why}")
 
 
@@ -95,6 +132,7 @@ def run(serve: Callable[[socket.socket], None]) -> None:
     workers = [fork.Process(target=serve, args=[listener]) for _ in range(SETTINGS.workers)]
     for worker in workers:
         worker.start()
+    listener.close()  # when the workers have closed it, too, connections are refused
     running = list(workers)
 
     def stop(*_: object) -> None:

@@ -6,10 +6,11 @@ The code is the same for both and does not show which it is: `serve` decides.
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from functools import partial
+from importlib import import_module
 
+from answers import add_errors_to, answer, ignore_upgrades, query, request_id
 from client import Backend
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response
 
 import contract
 import start
@@ -19,12 +20,13 @@ INFO = start.info()
 
 backend = Backend()
 # A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
-calls = ThreadPoolExecutor(SETTINGS.concurrency)
-branches = ThreadPoolExecutor(SETTINGS.concurrency)
+calls = ThreadPoolExecutor(start.helpers())
+branches = ThreadPoolExecutor(start.helpers())
 
 app = Flask(__name__, static_folder=None)
 app.url_map.merge_slashes = False  # no redirects: a path is a route or a 404
 app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+add_errors_to(app)
 
 
 @app.get("/")
@@ -87,26 +89,7 @@ def together(pool: Executor, work: Callable, parts: list) -> list:
         wait([other for other in others if not other.cancel()])
 
 
-def query() -> str:
-    return request.query_string.decode("latin-1")
-
-
-def request_id() -> str:
-    return contract.checked_request_id(request.headers.get("X-Request-ID"))
-
-
-def answer(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, content_type=contract.JSON)
-
-
-@app.errorhandler(contract.Problem)
-def problem(error: contract.Problem) -> Response:
-    return answer(contract.error_body(error.message), error.status)
-
-
-@app.errorhandler(HTTPException)
-def http_error(error: HTTPException) -> Response:
-    response = error.get_response()
-    response.data = contract.error_body(contract.MESSAGES.get(error.code, contract.INTERNAL))
-    response.content_type = contract.JSON
-    return response
+for exhibit in ("chat", "file"):  # files of their own, for services that offer the route
+    if start.offers(f"/{exhibit}"):
+        app.register_blueprint(import_module(exhibit).blueprint)
+ignore_upgrades(app)

@@ -1,5 +1,6 @@
 """gunicorn's sync worker, except for how it closes connections and how it ends."""
 
+import gc
 import os
 import select
 import signal
@@ -23,13 +24,13 @@ class Worker(SyncWorker):
     ) -> None:
         """Answer and close at once; gunicorn would wait two seconds for the client to do so."""
         super().handle_request(listener, req, client, addr)
-        if not can_be_read(client):  # else something is left: closing would be a reset
+        if not can_be_read(client):  # if something is left, closing would be a reset
             client.close()
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """At SIGTERM take all that wait in line, which would be lost; nobody comes after them."""
+        """At SIGTERM accept all that are queued, which would be lost; no more can come."""
         if self.alive:
-            self.taken = [connection for sock in self.sockets for connection in waiting(sock)]
+            self.taken = [connection for sock in self.sockets for connection in queued(sock)]
         super().handle_exit(sig, frame)
 
     def run(self) -> None:
@@ -44,20 +45,22 @@ def hold_sigterm(how: int) -> None:
     signal.pthread_sigmask(how, {signal.SIGTERM})
 
 
+def before_fork() -> None:
+    gc.freeze()  # the workers share what was there at the start as long as nobody writes to it
+    hold_sigterm(signal.SIG_BLOCK)
+
+
 # A process that has just been forked has the handler of the one it comes from, which would
 # swallow a SIGTERM: nobody would ever tell it again. So it waits until the worker has its own.
-os.register_at_fork(
-    before=lambda: hold_sigterm(signal.SIG_BLOCK),
-    after_in_parent=lambda: hold_sigterm(signal.SIG_UNBLOCK),
-)
+os.register_at_fork(before=before_fork, after_in_parent=lambda: hold_sigterm(signal.SIG_UNBLOCK))
 
 
-def waiting(listener: socket.socket) -> Iterator[tuple]:
+def queued(listener: socket.socket) -> Iterator[tuple]:
     """Accept until there is nobody."""
     while True:
         try:
             yield listener, *listener.accept()
-            time.sleep(0.001)  # the other workers shall have their share
+            time.sleep(0.001)  # leave the other workers their share
         except BlockingIOError:
             return
 

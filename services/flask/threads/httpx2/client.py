@@ -1,0 +1,33 @@
+"""The backend by httpx2: one Client, with a kept connection for each request in flight."""
+
+import httpx2
+
+import contract
+from start import SETTINGS
+
+
+class Backend:
+    def __init__(self) -> None:
+        limits = httpx2.Limits(
+            max_connections=SETTINGS.concurrency,  # 100 by default
+            max_keepalive_connections=SETTINGS.concurrency,  # 20 by default
+        )
+        self.client = httpx2.Client(
+            transport=httpx2.HTTPTransport(limits=limits, retries=1, trust_env=False),
+            timeout=httpx2.Timeout(SETTINGS.backend_timeout_s, pool=None),  # the rest wait in line
+            trust_env=False,  # no search for proxies and .netrc
+        )
+
+    def call(self, delay: str, request_id: str) -> bytes:
+        """The body of the backend's answer; raises BackendBroken or BackendSlow."""
+        url = f"{SETTINGS.backend_url}/delay/{delay}"
+        headers = {"X-Request-ID": request_id} if request_id else None
+        try:
+            response = self.client.get(url, headers=headers)  # here it waits
+        except httpx2.TimeoutException:
+            raise contract.BackendSlow(SETTINGS) from None
+        except httpx2.HTTPError:
+            raise contract.BackendBroken(SETTINGS) from None
+        if response.status_code != 200:
+            raise contract.BackendBroken(SETTINGS)
+        return response.content
