@@ -80,9 +80,10 @@ def names() -> list[str]:
 
 def load(name: str) -> Service:
     """Read one service; UnknownService if there is no such folder, or its service.toml is wrong."""
-    if name not in names():
-        raise UnknownService(f"no service {name!r}; there are: {', '.join(names())}")
-    file = folders.chain(name, SERVICES)[0] / "service.toml"
+    try:
+        file = folders.chain(name, SERVICES)[0] / "service.toml"
+    except folders.UnknownFolder as error:
+        raise UnknownService(str(error)) from error
     try:
         about = tomllib.loads(file.read_text())
         return Service(name=name, **{**about, "offers": tuple(about.get("offers", ()))})

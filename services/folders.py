@@ -39,7 +39,7 @@ def names(services: Path = SERVICES) -> list[str]:
 
 def chain(name: str, services: Path = SERVICES) -> list[Path]:
     """The folder of `name` and those above it that it has files from, its own first."""
-    folder = services / BACKEND if name == BACKEND else _folders(services).get(name)
+    folder = services / BACKEND if name == BACKEND else _folder(services, name)
     if folder is None:
         raise UnknownFolder(f"no service {name!r}; there are: {', '.join(names(services))}")
     return [folder, *folder.parents[: len(folder.relative_to(services).parts) - 1]]
@@ -138,6 +138,18 @@ def collect(name: str, target: Path) -> None:
 def _folders(services: Path) -> dict[str, Path]:
     found = [path.parent for path in services.rglob("service.toml")]
     return {"-".join(folder.relative_to(services).parts): folder for folder in found}
+
+
+def _folder(above: Path, name: str) -> Path | None:
+    """The folder of the service `name` below `above`, without a look at all that there are."""
+    words = name.split("-")
+    for count in range(len(words), 0, -1) if all(words) else ():
+        folder, rest = above / "-".join(words[:count]), "-".join(words[count:])
+        if rest and folder.is_dir() and (found := _folder(folder, rest)):
+            return found
+        if not rest and (folder / "service.toml").is_file():
+            return folder
+    return None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark = metafunc.definition.get_closest_marker("part")
         assert mark is not None, f"{metafunc.definition.nodeid} belongs to no part"
         every = metafunc.config.getoption("all_parts")
-        names = catalog.names() if every else parts.asked(mark.args[0])
+        names = catalog.names() if every else _asked(mark.args[0])
         chosen = metafunc.config.getoption("service")
         names = [name for name in names if not chosen or name in chosen]
         metafunc.parametrize("name", names, indirect=True, scope="session")
@@ -210,6 +210,7 @@ def _service_of(item: pytest.Item) -> catalog.Service:
 
 
 _load = cache(catalog.load)
+_asked = cache(parts.asked)
 
 
 def _is_asked(item: pytest.Item, are_chosen: bool) -> bool:

@@ -1,102 +1,137 @@
 """Which service is asked which part of the questions: where its own files can change the answer.
 
-A part is asked of a service where no earlier one has the same files for it, on the same
-server and in the same model. Parents come before their variants, what people run before the
-rest. A short core is asked of all. Nothing here names a service.
+A part is asked of a service where no earlier one has the same files for it, in the same model
+and, where that matters, on the same server. Parents come before their variants, what people
+run before the rest. A short core is asked of all. Nothing here names a service.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 from loadtests import catalog
-from loadtests.catalog import KINDS, SERVICES, Service
+from loadtests.catalog import KINDS, Service
 from services import folders
 from tests.contract.rules import RULES
 
 EXHIBITS = ("client.py", "chat.py", "file.py")  # each a part of its own
-OWN_RULE = ("bare", "lesson")  # the kinds whose client is the service's own
+OWN_RULE = ("bare", "lesson")  # the kinds whose client decides itself what it sends again
+
+Key = tuple[object, ...]
 
 
 def asked(part: str) -> list[str]:
     """The services that are asked `part`, sorted."""
-    return sorted(_first_of_each(part, _services()))
+    route = {"chat": "/chat", "file": "/file"}.get(part, "/")
+    first: dict[Key, str] = {}
+    for service in in_order():
+        if service.has(route):
+            first.setdefault(key(part, service), service.name)
+    return sorted(first.values())
+
+
+def in_order() -> list[Service]:
+    """Parents before variants, what people run before the rest, one with variants before others."""
+
+    def place(service: Service) -> tuple[int, int, int, str]:
+        depth = len(folders.chain(service.name, catalog.SERVICES))
+        variants = sum(1 for _ in service.folder.glob("*/service.toml"))
+        return depth, KINDS.index(service.kind), -variants, service.name
+
+    return sorted(map(catalog.load, catalog.names()), key=place)
+
+
+def key(part: str, service: Service) -> Key:
+    """All that answers to `part` depend on: of services with equal keys one is asked."""
+    declared = sorted(rule for rule in service.exceptions if RULES.get(rule) == part)
+    return (*PARTS[part](service), *declared)
 
 
 def retries_by_library(service: Service) -> bool:
-    """Whether a library decides which calls are sent again, instead of the strict rule."""
-    return service.kind not in OWN_RULE
+    """Whether a library decides which calls are sent again, instead of the strict rule.
 
-
-def key(part: str, service: Service, services: Path = SERVICES) -> tuple[object, ...]:
-    """All that answers to `part` depend on: two services with equal keys are asked once."""
-    return (*PARTS[part](service, services), *_declared(part, service))
-
-
-def _core(service: Service, services: Path) -> Iterable[object]:
-    return (service.name,)
-
-
-def _app(service: Service, services: Path) -> Iterable[object]:
-    return _files("app.py", service, services), service.model
-
-
-def _client(service: Service, services: Path) -> Iterable[object]:
-    """Its caller, too: who cancels a call, and who makes several, is the app."""
-    return (
-        _files("app.py", service, services),
-        _files("client.py", service, services),
-        service.model,
-        retries_by_library(service),
+    A lesson about something else may have the client of what people run.
+    """
+    client = modules(service).get("client.py")
+    return service.kind not in OWN_RULE or any(
+        client and modules(other).get("client.py") == client
+        for other in in_order()
+        if other.kind not in OWN_RULE
     )
 
 
-def _server(service: Service, services: Path) -> Iterable[object]:
-    """All but what only the client, the chat and the file are made of."""
-    modules = folders.modules(service.name, services)
-    rest = {file: path for file, path in modules.items() if file not in EXHIBITS}
-    side = {file for root in EXHIBITS for file in reached(root, modules, services)}
-    roots = {"app.py", *(rest.keys() - side)}
-    code = {file: path for root in roots for file, path in reached(root, rest, services).items()}
-    serve = folders.find(service.name, "serve", services)
-    return serve.read_bytes(), _bytes(code), service.server, service.model
+def modules(service: Service) -> dict[str, Path]:
+    """Its Python files, those of the folders above included."""
+    return folders.modules(service.name, catalog.SERVICES)
 
 
-def _exhibit(root: str) -> Callable[[Service, Path], Iterable[object]]:
-    def depends_on(service: Service, services: Path) -> Iterable[object]:
-        return _files(root, service, services), *_server(service, services)
+def reached(root: str, files: dict[str, Path]) -> dict[str, Path]:
+    """The file `root` and those it imports, of `files` and of what bare variants share."""
+    known = {file.removesuffix(".py"): path for file, path in files.items()}
+    bare = catalog.SERVICES / "bare"
+    known |= {f"bare.{path.stem}": path for path in bare.glob("*.py")}
+    found: dict[str, Path] = {}
+    waiting = [root.removesuffix(".py")]
+    while waiting:
+        path = known.get(waiting.pop())
+        if path is not None and path.name not in found:
+            found[path.name] = path
+            waiting += _imports(path)
+    return found
 
-    return depends_on
+
+def _core(service: Service) -> Key:
+    return (service.name,)
 
 
-PARTS: dict[str, Callable[[Service, Path], Iterable[object]]] = {
+def _app(service: Service) -> Key:
+    return _made_of("app.py", service), service.model
+
+
+def _client(service: Service) -> Key:
+    """The app, too: that cancels calls, and makes several at once."""
+    by_library = retries_by_library(service)
+    client, app = _made_of("client.py", service), _made_of("app.py", service)
+    return client, app, service.model, by_library
+
+
+def _server(service: Service) -> Key:
+    """`serve`, and what it names: the app and what runs it."""
+    serve = folders.find(service.name, "serve", catalog.SERVICES).read_text()
+    named = {f"{word}.py" for word in re.findall(r"\w+", serve)}
+    code = {file: data for root in {"app.py", *named} for file, data in _made_of(root, service)}
+    return serve, *sorted(code.items()), service.server, service.model
+
+
+def _chat(service: Service) -> Key:
+    return _made_of("chat.py", service), *_server(service)
+
+
+def _file(service: Service) -> Key:
+    return _made_of("file.py", service), *_server(service)
+
+
+PARTS: dict[str, Callable[[Service], Key]] = {
     "core": _core,
     "folder": _core,
     "app": _app,
     "client": _client,
     "server": _server,
     "start": _server,
-    "chat": _exhibit("chat.py"),
-    "file": _exhibit("file.py"),
+    "chat": _chat,
+    "file": _file,
 }
 
 
-def reached(root: str, modules: dict[str, Path], services: Path = SERVICES) -> dict[str, Path]:
-    """The module `root` and those it imports, of `modules` and of what services share."""
-    known = {path.removesuffix(".py"): modules[path] for path in modules}
-    known |= {f"bare.{path.stem}": path for path in (services / "bare").glob("*.py")}
-    found: dict[str, Path] = {}
-    waiting = [root.removesuffix(".py")]
-    while waiting:
-        module = waiting.pop()
-        path = known.get(module)
-        if path is not None and path.name not in found:
-            found[path.name] = path
-            waiting += _imports(path)
-    return dict(sorted(found.items()))
+def _made_of(root: str, service: Service) -> tuple[tuple[str, bytes], ...]:
+    """`root` and what it imports, other exhibits apart; nothing, where there is no such file."""
+    files = modules(service).items()
+    own = {file: path for file, path in files if file == root or file not in EXHIBITS}
+    return tuple((file, path.read_bytes()) for file, path in sorted(reached(root, own).items()))
 
 
 @cache
@@ -108,34 +143,3 @@ def _imports(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return found
-
-
-def _files(root: str, service: Service, services: Path) -> tuple[bytes, ...]:
-    """What `root` is made of, other exhibits apart; all there is, where there is no such file."""
-    modules = folders.modules(service.name, services)
-    if root not in modules:
-        return _bytes(modules)
-    own = {file: path for file, path in modules.items() if file == root or file not in EXHIBITS}
-    return _bytes(reached(root, own, services))
-
-
-def _bytes(files: dict[str, Path]) -> tuple[bytes, ...]:
-    return tuple(files[file].read_bytes() for file in sorted(files))
-
-
-def _declared(part: str, service: Service) -> list[str]:
-    return sorted(rule for rule in service.exceptions if RULES.get(rule) == part)
-
-
-def _services() -> list[Service]:
-    services = [catalog.load(name) for name in catalog.names()]
-    return sorted(services, key=lambda s: (len(folders.chain(s.name)), KINDS.index(s.kind), s.name))
-
-
-def _first_of_each(part: str, services: Iterable[Service]) -> list[str]:
-    route = {"chat": "/chat", "file": "/file"}.get(part, "/")
-    first: dict[tuple[object, ...], str] = {}
-    for service in services:
-        if service.has(route):
-            first.setdefault(key(part, service), service.name)
-    return list(first.values())
