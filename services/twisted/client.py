@@ -1,0 +1,85 @@
+"""The backend by Twisted's Agent with a pool of kept connections."""
+
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.error import ConnectError, TimeoutError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestNotSent,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+)
+from twisted.web.http_headers import Headers
+
+import contract
+from start import SETTINGS
+
+
+class Backend:
+    def __init__(self) -> None:
+        # Not above: this makes the reactor, and no other process may have a part in it.
+        from twisted.internet import reactor
+
+        self.reactor = reactor
+        self.slots = DeferredSemaphore(SETTINGS.concurrency)  # Agent has no limit
+        self.pool = HTTPConnectionPool(reactor)  # it sends once more where one was stale
+        self.pool.maxPersistentPerHost = SETTINGS.concurrency  # 2 by default
+        self.agent = Agent(reactor, connectTimeout=SETTINGS.backend_timeout_s, pool=self.pool)
+
+    def call(self, delay: str, request_id: str) -> Deferred:
+        """The body of the backend's answer; fails with BackendBroken or BackendSlow."""
+        return self.slots.run(self.exchange, delay, request_id).addErrback(explain)
+
+    def exchange(self, delay: str, request_id: str) -> Deferred:
+        url = f"{SETTINGS.backend_url}/delay/{delay}".encode()
+        headers = Headers({b"X-Request-ID": [request_id.encode()]}) if request_id else None
+        answer = self.agent.request(b"GET", url, headers).addCallback(read)
+        # This is all that waits. The timeout is that of the whole call: Agent has no other.
+        return answer.addTimeout(SETTINGS.backend_timeout_s, self.reactor, onTimeoutCancel=slow)
+
+    def close(self) -> Deferred:
+        return self.pool.closeCachedConnections()
+
+
+def read(response: object) -> Deferred:
+    body = Body(response.code)
+    response.deliverBody(body)
+    return body.whole
+
+
+class Body(Protocol):
+    """Collects a body. (Twisted's readBody logs a traceback where it is cancelled.)"""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.parts: list[bytes] = []
+        self.whole = Deferred(lambda _: self.transport.loseConnection())
+
+    def dataReceived(self, data: bytes) -> None:
+        self.parts.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end of the body, or of the connection in its middle."""
+        if self.whole.called:
+            return  # cancelled
+        if reason.check(ResponseDone) and self.status == 200:
+            self.whole.callback(b"".join(self.parts))
+        else:
+            self.whole.errback(contract.BackendBroken(SETTINGS))
+
+
+def slow(result: object, timeout_s: float) -> None:
+    raise contract.BackendSlow(SETTINGS)
+
+
+def explain(failure: Failure) -> None:
+    """The failure in the contract's words; those that are no answer's stay as they are."""
+    if failure.check(TimeoutError):  # of connecting
+        raise contract.BackendSlow(SETTINGS) from None
+    failure.trap(  # DNSLookupError is an OSError
+        OSError, ConnectError, RequestNotSent, RequestTransmissionFailed, ResponseFailed
+    )
+    raise contract.BackendBroken(SETTINGS) from None

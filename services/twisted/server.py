@@ -1,0 +1,174 @@
+"""What every answer of this service has in common, and what HTTP asks beyond Twisted."""
+
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import ClassVar
+
+from chat import Chat
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from zope.interface import implementer
+
+import contract
+import start
+
+LOG = Logger("service")
+
+scheme_and_host = re.compile(rb"https?://[^/]+", re.IGNORECASE).match
+
+
+class ServiceRequest(Request):
+    def process(self) -> None:
+        if found := scheme_and_host(self.path):  # GET http://any.host/health
+            self.path = self.path[found.end() :] or b"/"
+        elif self.path == b"*":
+            self.path = b"/*"  # no route, where Twisted has a page of its own
+        super().process()
+
+
+@implementer(IHalfCloseableProtocol)
+class Channel(HTTPChannel):
+    """A client's connection, which knows when to close."""
+
+    everyone: ClassVar[set["Channel"]] = set()
+    is_stopping = False
+    is_half_closed = False
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.transport.setTcpNoDelay(True)
+        Channel.everyone.add(self)
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """Twisted itself sees `close` but not `close, TE`."""
+        given = b",".join(request.requestHeaders.getRawHeaders(b"Connection", []))
+        if b"close" in given.lower().replace(b" ", b"").split(b","):
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return super().checkPersistence(request, version)
+
+    def requestDone(self, request: Request) -> None:
+        super().requestDone(request)
+        if Channel.is_stopping or self.is_half_closed:
+            self.close_if_idle()
+
+    def readConnectionLost(self) -> None:
+        """The client will send nothing more, and may still wait for an answer."""
+        self.is_half_closed = True
+        self.close_if_idle()
+
+    def writeConnectionLost(self) -> None:
+        pass
+
+    def close_if_idle(self) -> None:
+        if not self.requests:
+            self.loseConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        Channel.everyone.discard(self)
+        super().connectionLost(reason)
+
+
+class Root(Resource):
+    """All routes in one resource: so every answer, and every error, is the contract's."""
+
+    isLeaf = True
+
+    def __init__(self, routes: dict[bytes, Callable]) -> None:
+        super().__init__()
+        self.routes = routes
+
+    def render(self, request: Request) -> int:
+        answer = maybeDeferred(self.route, request)
+        answer.addErrback(self.failed, request)
+        answer.addCallback(self.answer, request)
+        answer.addErrback(lambda failure: LOG.failure("{uri}", failure, uri=request.uri))
+        return NOT_DONE_YET
+
+    def route(self, request: Request) -> Deferred | bytes | None:
+        handler = self.routes.get(request.path)
+        if not handler:
+            raise contract.Problem(404, contract.NO_ROUTE)
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"Allow", b"GET, HEAD")
+            raise contract.Problem(405, contract.WRONG_METHOD)
+        return handler(request)
+
+    def failed(self, failure: Failure, request: Request) -> bytes:
+        problem = failure.value
+        if not isinstance(problem, contract.Problem):
+            LOG.failure("{uri}", failure, uri=request.uri)
+            problem = contract.Problem(500, contract.INTERNAL)
+        request.setResponseCode(problem.status, HTTPStatus(problem.status).phrase.encode())
+        return contract.error_body(problem.message)
+
+    def answer(self, body: bytes | None, request: Request) -> None:
+        if body is None or not request.channel:  # a chat now, or the client is gone
+            return
+        request.setHeader(b"Content-Type", contract.JSON.encode())
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        request.write(body)
+        request.finish()
+
+
+class Service(Site):
+    protocol = Channel
+    requestFactory = ServiceRequest
+
+    def __init__(self, routes: dict[bytes, Callable]) -> None:
+        super().__init__(Root(routes), timeout=start.KEEP_ALIVE_S)
+
+    def log(self, request: Request) -> None:
+        """No access log."""
+
+
+def run(listener: socket.socket, service: Service, close: Callable[[], Deferred]) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is in flight, and call `close`."""
+    from twisted.internet import reactor  # epoll, and of this process
+
+    is_error = LogLevelFilterPredicate(LogLevel.error)
+    errors = FilteringLogObserver(textFileLogObserver(sys.stderr), [is_error])
+    globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)
+    listener.setblocking(False)
+    port = reactor.adoptStreamPort(listener.fileno(), listener.family, service)
+    listener.close()  # the port has a descriptor of its own
+
+    def drain() -> Deferred:
+        # What came before the signal may still be in the sockets' buffers.
+        return deferLater(reactor, 0.1, stop).addCallback(lambda _: close())
+
+    def stop() -> Deferred:
+        port.stopListening()
+        Channel.is_stopping = True
+        Chat.close_all()
+        deadline = reactor.seconds() + start.DRAIN_S
+
+        def look() -> None:
+            for channel in list(Channel.everyone):
+                channel.close_if_idle()
+            if not (Channel.everyone or Chat.members) or reactor.seconds() > deadline:
+                looking.stop()
+
+        looking = LoopingCall(look)
+        return looking.start(0.01)
+
+    reactor.addSystemEventTrigger("before", "shutdown", drain)
+    reactor.callWhenRunning(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
+    reactor.run()
