@@ -13,25 +13,34 @@ from tests.contract.conftest import Backend, Service, Start
 
 pytestmark = pytest.mark.part("client")
 
-AT_ONCE = 100
-WARM_UP = 3  # waves in which pools are filled
-WAVES = 17  # not so many that the garbage collector comes: it shall have nothing to do
+AT_ONCE = 200
+WARM_UP = 2  # waves in which pools are filled
+WAVES = 8
 KEPT_BYTES = 1024 * 1024
 KEPT_BYTES_EACH = 1024  # a request of a big framework is ten times that
+ROUNDS = 6  # until the garbage collector has come, where there is something left for it
 
 
 def test_clients_that_give_up_leave_nothing(
-    start: Start, about: catalog.Service, backend: Backend
+    start: Start, about: catalog.Service, backend: Backend, strict: bool
 ) -> None:
+    """A client of our own leaves nothing to the garbage collector, a library may."""
     if about.waits in ("a thread", "a process", "the process"):
         pytest.skip("memory here comes with each thread or process that is used the first time")
     with start(about.name, BACKEND_URL=backend.url) as service:
         give_up(service, WARM_UP)
-        before = service.rss_bytes()
-        give_up(service, WAVES)
-        grown = service.rss_bytes() - before
-        assert grown < KEPT_BYTES + WAVES * AT_ONCE * KEPT_BYTES_EACH
+        grown = [growth(service)]
+        while grown[-1] >= KEPT_BYTES + WAVES * AT_ONCE * KEPT_BYTES_EACH:
+            assert not strict and len(grown) < ROUNDS, grown
+            grown.append(growth(service))
         check(ask(service.url, "/?delay=0"), 200, echo("0"))
+
+
+def growth(service: Service) -> int:
+    """How much memory it has taken when so many clients have given up."""
+    before = service.rss_bytes()
+    give_up(service, WAVES)
+    return service.rss_bytes() - before
 
 
 def give_up(service: Service, waves: int) -> None:
