@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +148,22 @@ def test_workers_are_passed_on_where_somebody_asks(
         found = dict(line.split("=", 1) for line in environment.splitlines())
     assert status == 0
     assert (found.get("WORKERS"), found["CONCURRENCY"]) == (workers, "5")
+
+
+def test_a_file_env_counts_for_nothing(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the local runtime: what is set is set in the environment."""
+    names = ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    shutil.copy(ROOT / "compose.yaml", tmp_path)
+    (tmp_path / ".env").write_text("".join(f"{name}=3\n" for name in names))
+    monkeypatch.setattr(compose, "ROOT", tmp_path)
+    status, said = docker(*ComposeRuntime("a test", [], SETTINGS).command("config"))
+    assert status == 0
+    assert all(re.search(rf"^ +{name}: null$", said, re.M) for name in names)
+    assert all(f'{name}: "3"' not in said for name in names)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 2.0])
