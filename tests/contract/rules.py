@@ -20,5 +20,6 @@ RULES = {
     "masking": "chat",
     "client keep-alive": "client",
     "trickle": "client",
+    "malformed answer": "client",
     "backend name": "client",
 }
