@@ -1,11 +1,13 @@
 """aiohttp's `web.Application` and its runner; every answer is JSON, those to errors, too."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
 import chat
-from aiohttp import HttpVersion10, web
+from aiohttp import web
 
 import contract
 import start
@@ -15,12 +17,19 @@ def answer(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, headers={"Content-Type": contract.JSON})
 
 
+def refuse(transport: asyncio.Transport) -> NoReturn:
+    """End a request without a version, or of HTTP/2: aiohttp's parser takes both as they are."""
+    transport.write(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    transport.close()
+    raise ConnectionError
+
+
 @web.middleware
 async def errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    if request.version < HttpVersion10:  # aiohttp's parser takes HTTP/0.9
-        return answer(contract.error_body("a request needs an HTTP version"), 400)
+    if request.version.major != 1:
+        refuse(request.transport)
     try:
         return await handler(request)
     except contract.Problem as problem:

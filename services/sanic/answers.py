@@ -22,6 +22,8 @@ async def problem(request: Request, error: contract.Problem) -> HTTPResponse:
 
 
 async def http_error(request: Request, error: SanicException) -> HTTPResponse:
+    if error.status_code == 405 and request.raw_url == b"*":  # which Sanic takes for /
+        return answer(contract.error_body(contract.NO_ROUTE), 404)
     message = contract.MESSAGES.get(error.status_code, str(error))
     response = answer(contract.error_body(message), error.status_code)
     response.headers.update(error.headers)

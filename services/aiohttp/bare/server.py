@@ -3,11 +3,13 @@
 An Application's router and middleware would take a tenth of a request's time.
 """
 
+import asyncio
 import logging
 import socket
+from typing import NoReturn
 
 import chat
-from aiohttp import HttpVersion10, web
+from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
 
 import contract
@@ -31,8 +33,8 @@ class Requests:
         handler = self.handlers.get(request.rel_url.raw_path)
         if self.stopping:
             return last(answer(contract.error_body(contract.SHUTTING_DOWN), 503))
-        if request.version < HttpVersion10:  # aiohttp's parser takes HTTP/0.9
-            return last(answer(contract.error_body("a request needs an HTTP version"), 400))
+        if request.version.major != 1:
+            refuse(request.transport)
         if not handler:
             return answer(contract.error_body(contract.NO_ROUTE), 404)
         if request.method not in ("GET", "HEAD"):
@@ -49,6 +51,13 @@ class Requests:
             return answer(contract.error_body(contract.INTERNAL), 500)
         finally:
             self.in_flight -= handler is not chat.chat
+
+
+def refuse(transport: asyncio.Transport) -> NoReturn:
+    """End a request without a version, or of HTTP/2: aiohttp's parser takes both as they are."""
+    transport.write(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    transport.close()
+    raise ConnectionError
 
 
 def wrong_method() -> web.Response:

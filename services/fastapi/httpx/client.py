@@ -25,7 +25,7 @@ class Backend:
             response = await self.client.get(url, headers=headers)  # here it waits
         except httpx.TimeoutException:
             raise contract.BackendSlow(SETTINGS) from None
-        except httpx.HTTPError:
+        except (httpx.HTTPError, AttributeError):  # anyio on uvloop, where a new one is reset
             raise contract.BackendBroken(SETTINGS) from None
         if response.status_code != 200:
             raise contract.BackendBroken(SETTINGS)

@@ -1,9 +1,5 @@
-"""The backend by the client of our own in services/bare, and a calmer garbage collector."""
+"""The backend by the client of our own in services/bare."""
 
-from bare import asyncio_client, tuning
+from bare.asyncio_client import Backend
 
-
-class Backend(asyncio_client.Backend):
-    def __init__(self) -> None:
-        super().__init__()
-        tuning.calm_gc()
+__all__ = ["Backend"]
