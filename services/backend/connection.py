@@ -6,14 +6,12 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, cast
 
-from delays import GONE, HELD, IDLE, STRICT
+from delays import GONE, HELD, IDLE, STRICT, Lane
 from message import usual_request
-from strict import Strict
+from strict import IDLE_SWEEPS, Strict
 
 if TYPE_CHECKING:
     from app import Backend
-
-IDLE_SWEEPS = 20  # that a connection may have nothing to do
 
 
 class Connection(asyncio.Protocol):
@@ -64,10 +62,14 @@ class Connection(asyncio.Protocol):
                         self._stats.answered += 1
                         self.write(answer)
                     else:
-                        self.state = HELD
-                        lane.hold(self, answer)
+                        self.hold(answer, lane)
                     return
         self.be_strict().receive(data)
+
+    def hold(self, answer: bytes, lane: Lane) -> None:
+        """Have the answer sent once the delay has passed."""
+        self.state = HELD
+        lane.hold(self, answer)
 
     def write(self, answer: bytes) -> None:
         """Send an answer, by a system call of our own as long as the client keeps up.

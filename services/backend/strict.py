@@ -35,6 +35,9 @@ class Intake(Enum):
     LINGERING = auto()  # none, and all are answered: it has some time to read them
 
 
+OPEN, ENDED, CLOSED, LINGERING = Intake  # an attribute of an Enum takes longer to look up
+
+
 class Slot:
     """The place of an answer in the queue of its connection; a `delays.Caller`, too."""
 
@@ -67,7 +70,7 @@ class Strict:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.backend = connection.backend
-        self.intake = Intake.OPEN
+        self.intake = OPEN
         self.buffer = bytearray()
         self.skip = 0  # bytes of a request's body still to come
         self.queue: deque[Slot] = deque()
@@ -76,7 +79,7 @@ class Strict:
 
     def receive(self, data: bytes) -> None:
         """Take what has come."""
-        if self.intake is Intake.OPEN:
+        if self.intake is OPEN:
             self.buffer += data
             self.work()
 
@@ -88,8 +91,9 @@ class Strict:
         """Send what is ready, take requests as long as one may, and decide how to go on."""
         self._send()
         while self.buffer and self._takes() and not self._is_full() and self._take():
-            self._send()
-        if self.intake is Intake.ENDED and not self._is_full():
+            if self.queue:
+                self._send()
+        if self.intake is ENDED and not self._is_full():
             self.buffer.clear()  # it will never be a request
         self.settle()
 
@@ -97,17 +101,28 @@ class Strict:
         """Decide how to go on once nothing more can be taken."""
         if not self._takes():
             self.buffer.clear()
-        is_open = self.intake is Intake.OPEN
-        if not self.queue and not self.buffer and not (is_open and not self.backend.draining):
+        if self._is_quiet():
+            self._set_reading(True)
+            if self.connection.state is STRICT:  # not HELD
+                self.connection.state = IDLE
+        elif (
+            not self.queue
+            and not self.buffer
+            and (self.intake is not OPEN or self.backend.draining)
+        ):
             self._hang_up()
-            return
-        self._set_reading(not (is_open and self._is_full()))
-        is_quiet = not self.queue and not self.buffer and not self.skip and self.can_write
-        if is_quiet and is_open:
-            self.connection.state = IDLE
+        else:
+            self._set_reading(self.intake is not OPEN or not self._is_full())
+
+    def _is_quiet(self) -> bool:
+        """Whether the fast path can go on."""
+        return not (
+            self.queue or self.buffer or self.skip or self.intake is not OPEN
+            or not self.can_write or self.backend.draining
+        )  # fmt: skip
 
     def _takes(self) -> bool:
-        return self.intake in (Intake.OPEN, Intake.ENDED)
+        return self.intake is OPEN or self.intake is ENDED
 
     def _is_full(self) -> bool:
         return not self.can_write or len(self.queue) >= MAX_PIPELINED
@@ -147,34 +162,39 @@ class Strict:
         self.connection.idle_sweeps = 0
         self.skip = request.body_bytes
         if not request.keep_alive:
-            self.intake = Intake.CLOSED
+            self.intake = CLOSED
         self._put(*self.backend.reply(request))
         return True
 
     def _refuse(self, status: int, text: str) -> None:
-        self.intake = Intake.CLOSED
+        self.intake = CLOSED
         self._put(respond(status, error_body(text), None), None)
 
     def _put(self, answer: bytes, lane: Lane | None) -> None:
-        """Queue an answer, and hold it where it is that of a call."""
-        slot = Slot(self, is_call=lane is not None)
-        self.queue.append(slot)
-        if lane is None:
-            slot.set(answer)
-            return
-        self.backend.delays.stats.calls += 1
-        if lane.at_once:
-            slot.set(answer, due=monotonic())
+        """Send an answer, hold it, or queue it."""
+        stats, is_call = self.backend.delays.stats, lane is not None
+        stats.calls += is_call
+        is_due = lane is None or lane.at_once
+        if not self.queue and is_due:
+            stats.answered += is_call
+            self.connection.write(answer)
+        elif lane and not is_due and self._is_quiet():
+            self.connection.hold(answer, lane)
         else:
-            lane.hold(slot, answer)
+            slot = Slot(self, is_call)
+            self.queue.append(slot)
+            if is_due:
+                slot.set(answer, due=monotonic())
+            else:
+                lane.hold(slot, answer)
 
     def _hang_up(self) -> None:
         """Close. A client still sending reads its answer first: so its bytes are read, too."""
-        if self.intake is Intake.LINGERING:
+        if self.intake is LINGERING:
             return
         transport = self.connection.transport
-        is_sending = self.intake is not Intake.ENDED
-        self.intake = Intake.LINGERING
+        is_sending = self.intake is not ENDED
+        self.intake = LINGERING
         if self.backend.draining or not is_sending:
             transport.close()
         else:
@@ -185,7 +205,7 @@ class Strict:
     def pause_writing(self) -> None:
         """Take nothing more while the client does not read."""
         self.can_write = False
-        self._set_reading(self.intake is not Intake.OPEN)
+        self._set_reading(self.intake is not OPEN)
 
     def resume_writing(self) -> None:
         """Go on: it has read."""
@@ -194,10 +214,10 @@ class Strict:
 
     def eof_received(self) -> bool:
         """Answer what the client has asked, though it may be gone; its calls count as abandoned."""
-        if self.intake is Intake.LINGERING:
+        if self.intake is LINGERING:
             return False
-        if self.intake is Intake.OPEN:
-            self.intake = Intake.ENDED
+        if self.intake is OPEN:
+            self.intake = ENDED
         calls = [slot for slot in self.queue if slot.is_call]
         for slot in calls:
             slot.is_call = False
@@ -208,7 +228,7 @@ class Strict:
 
     def drain(self) -> None:
         """Do not wait for a client that may be gone."""
-        if self.intake is Intake.ENDED:
+        if self.intake is ENDED:
             self.connection.transport.close()
 
     def lose(self) -> int:
@@ -225,7 +245,7 @@ class Strict:
         if self.queue and self.can_write:
             return
         is_unfinished = bool(self.buffer or self.skip)
-        is_stuck = not self.can_write or self.intake is not Intake.OPEN
+        is_stuck = not self.can_write or self.intake is not OPEN
         if sweeps <= (STUCK_SWEEPS if is_unfinished or is_stuck else IDLE_SWEEPS):
             return
         if is_stuck:
