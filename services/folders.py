@@ -142,8 +142,8 @@ def _folders(services: Path) -> dict[str, Path]:
 
 def _folder(above: Path, name: str) -> Path | None:
     """The folder of the service `name` below `above`, without a look at all that there are."""
-    words = name.split("-")
-    for count in range(len(words), 0, -1) if all(words) else ():
+    words = re.findall(r"[A-Za-z0-9_]+", name)
+    for count in range(len(words), 0, -1) if "-".join(words) == name else ():
         folder, rest = above / "-".join(words[:count]), "-".join(words[count:])
         if rest and folder.is_dir() and (found := _folder(folder, rest)):
             return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import random
 import resource
 import signal
 import socket
@@ -125,18 +124,6 @@ def free_port(host: str = "127.0.0.1") -> int:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def free_port_pair(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at the moment, nor on the next one: for a backend.
-
-    OSError where there is none. It is below those that systems give to
-    outgoing connections, which might take the second one any moment.
-    """
-    for port in random.sample(range(12_000, 32_000, 2), 1000):
-        if is_free(port, host) and is_free(port + 1, host):
-            return port
-    raise OSError("no two neighbouring ports are free")
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
