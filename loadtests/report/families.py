@@ -74,7 +74,8 @@ def rows(families: list[Family], few: int, most: int, axes: tuple[str, str]) -> 
     left.set_yticks([*heads, *names], [*heads.values(), *names.values()])
     for label, at in zip(left.get_yticklabels(), [*heads, *names], strict=True):
         label.set_fontweight("bold" if at in heads else "normal")
-    left.tick_params(axis="y", length=0)
+    for each in (left, right):
+        each.tick_params(axis="y", length=0)
     left.set_ylim(place - 0.7, -0.8)
     found = [line.values.get(most) for line in lines], [line.values.get(few) for line in lines]
     _log(left, [value.rps for value in found[0] if value and value.rps])
@@ -145,7 +146,7 @@ def panels(families: list[Family], levels: list[int]) -> Figure:
         )
         for name, each in look.items()
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(5, len(handles)))
     return figure
 
 

@@ -120,7 +120,8 @@ def test_who_waits_in_processes_is_started_with_one_for_each_request(tmp_path: P
 
 def test_an_unknown_one_names_those_there_are() -> None:
     with pytest.raises(
-        UnknownProfile, match="no profile 'fast'; there are: smoke, quick, standard, http-load"
+        UnknownProfile,
+        match="no profile 'fast'; there are: smoke, quick, standard, clients, http-load",
     ):
         profiles.select("fast")
 
@@ -152,7 +153,7 @@ def test_an_unknown_one_names_those_there_are() -> None:
         ({"warmup_s": None}, "warmup_s"),
         ({"users": None}, "users"),
         ({"sped": "1"}, "sped"),
-        ({"kind": '"dealy"'}, "kind must be one of delay, composite"),
+        ({"kind": '"dealy"'}, "kind must be one of delay, clients, composite"),
         ({"cycles": "5"}, "cycles: not for a profile of the kind delay"),
         ({**PACED}, "needs rate_rps"),
         ({**PACED, "rate_rps": "-5"}, "must be positive"),
@@ -165,7 +166,8 @@ def test_a_bad_one(tmp_path: Path, changes: dict[str, str | None], reason: str) 
         profiles.select("one", written(tmp_path, **changes))
 
 
-STANDARD_SERVICES = 16
+# Services a round, one that is measured again included, and the most minutes.
+LENGTHS = {"smoke": (5, 0.75), "quick": (8, 6), "standard": (20, 35), "clients": (24, 21)}
 SINGLE = ("smoke", "quick")
 
 
@@ -176,18 +178,18 @@ def of_the_project(name: str) -> Profile:
 
 def test_those_of_the_project() -> None:
     """What each is for decides how long it may take, with 5 s to start and stop a service."""
-    minutes = {"smoke": (5, 0.75), "quick": (7, 6), "standard": (STANDARD_SERVICES + 1, 40)}
-    for name, (services, limit) in minutes.items():
+    for name, (services, limit) in LENGTHS.items():
         profile = of_the_project(name)
-        assert profile.services == () or len(profile.services) == services
+        assert len(profile.services) + (profile.again is not None) == services
         turns = services * profile.rounds
         assert turns * (profile.turn_s() + (5 if profile.rounds > 1 else 3)) < limit * 60
     quick, standard = of_the_project("quick"), of_the_project("standard")
     assert (quick.users, quick.delay_s) == ((10, 200, 1000), 0.1)
-    assert (standard.users, standard.services) == ((1, 10, 50, 200, 1000), ())
+    assert standard.users == (1, 10, 50, 200, 1000)
     assert quick.rounds == standard.rounds == 3
-    assert (quick.again, standard.again) == (None, "tornado")
-    assert {"aiohttp", "asyncio-protocol"} <= set(quick.services)
+    assert (quick.again, standard.again) == (None, "fastapi")
+    clients = of_the_project("clients")
+    assert (clients.users, clients.delay_s, clients.rounds) == ((10, 50, 200, 1000), 0.1, 3)
     post = of_the_project("http-load")
     assert (post.users, post.delay_s, post.window_s) == ((200,), 2.0, 10.0)
 
@@ -206,6 +208,18 @@ def test_everything_is_all_but_the_short_ones() -> None:
 def test_the_services_that_profiles_name_exist() -> None:
     for profile in [*profiles.select("everything"), *map(of_the_project, SINGLE)]:
         assert {*profile.services, *filter(None, [profile.again])} <= set(catalog.names())
+
+
+def test_what_people_run_comes_first() -> None:
+    """All stock services of their own are in `standard`; `quick` is of those and the mistake."""
+    kinds = {name: catalog.load(name).kind for name in catalog.names()}
+    quick, standard = of_the_project("quick").services, of_the_project("standard").services
+    assert sorted(kinds[name] for name in quick) == ["mistake", *["stock"] * 7]
+    variants = {name for name in kinds if any(name.startswith(f"{other}-") for other in standard)}
+    stock = {name for name in kinds if kinds[name] == "stock"} - variants
+    assert stock - {"django-gunicorn-httpx2"} <= set(standard)
+    models = {catalog.load(name).waits for name in standard if kinds[name] == "bare"}
+    assert len(models) == 4  # one way of waiting each
 
 
 def test_threads_are_enough_for_all_that_wait() -> None:

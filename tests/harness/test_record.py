@@ -125,6 +125,8 @@ def before_kinds(run: Run, **cannot: dict[str, str]) -> dict[str, Any]:
         for field in ("kind", "offers", "exceptions", "limit"):
             del about[field]
         about["cannot"] = cannot.get(name.replace("-", "_"), {})
+    for row in document["points"]:
+        del row["served"]
     return document
 
 
