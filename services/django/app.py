@@ -15,13 +15,14 @@ from django.core.asgi import get_asgi_application
 from django.http import HttpRequest
 from web import query, request_id
 
+import asgi
 import contract
 import start
 from start import SETTINGS
 
 INFO = start.info()
 
-app = get_asgi_application()
+app = asgi.strict(get_asgi_application())
 
 
 @cache

@@ -12,6 +12,7 @@ from client import Backend
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+import asgi
 import contract
 import start
 from start import SETTINGS
@@ -28,6 +29,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)  # the routes below only
+app.add_middleware(asgi.strict)
 
 
 @app.api_route("/", methods=["GET", "HEAD"])

@@ -22,8 +22,8 @@ INFO = start.info()
 
 backend = Backend()
 # A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
-calls = ThreadPoolExecutor(SETTINGS.concurrency)
-branches = ThreadPoolExecutor(SETTINGS.concurrency)
+calls = ThreadPoolExecutor(start.helpers())
+branches = ThreadPoolExecutor(start.helpers())
 
 app = get_wsgi_application()
 

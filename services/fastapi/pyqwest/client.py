@@ -1,4 +1,6 @@
-"""The backend by pyqwest: reqwest's pool of connections, on threads of its own in Rust."""
+"""The backend by pyqwest: the pool and its connections are reqwest's, in Rust."""
+
+import asyncio
 
 import pyqwest
 
@@ -11,7 +13,6 @@ BROKEN = (ConnectionError, pyqwest.ReadError, pyqwest.RemoteProtocolError, pyqwe
 class Backend:
     def __init__(self) -> None:
         self.transport = pyqwest.HTTPTransport(
-            max_connections_per_address=SETTINGS.concurrency,  # the rest wait in line
             pool_max_idle_per_host=SETTINGS.concurrency,  # 2 by default
             connect_timeout=SETTINGS.backend_timeout_s,
             read_timeout=SETTINGS.backend_timeout_s,
@@ -19,13 +20,15 @@ class Backend:
             enable_otel=False,
         )
         self.client = pyqwest.Client(self.transport)
+        self.free = asyncio.Semaphore(SETTINGS.concurrency)  # the pool itself has no limit
 
     async def call(self, delay: str, request_id: str) -> bytes:
         """The body of the backend's answer; raises BackendBroken or BackendSlow."""
         url = f"{SETTINGS.backend_url}/delay/{delay}"
         headers = {"X-Request-ID": request_id} if request_id else None
         try:
-            response = await self.client.get(url, headers=headers)  # here it waits
+            async with self.free:
+                response = await self.client.get(url, headers=headers)  # here it waits
         except TimeoutError:
             raise contract.BackendSlow(SETTINGS) from None
         except BROKEN:

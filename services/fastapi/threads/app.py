@@ -15,6 +15,7 @@ from client import Backend
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+import asgi
 import contract
 import start
 from start import SETTINGS
@@ -23,8 +24,8 @@ INFO = start.info()
 
 backend = Backend()
 # A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
-calls = ThreadPoolExecutor(SETTINGS.concurrency)
-branches = ThreadPoolExecutor(SETTINGS.concurrency)
+calls = ThreadPoolExecutor(start.helpers())
+branches = ThreadPoolExecutor(start.helpers())
 
 
 @asynccontextmanager
@@ -34,6 +35,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)  # the routes below only
+app.add_middleware(asgi.strict)
 
 
 @app.api_route("/", methods=["GET", "HEAD"])
