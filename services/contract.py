@@ -37,6 +37,9 @@ COMPOSITE_CALLS = 12
 _delay = re.compile(r"(?:0|[1-9][0-9]?)(?:\.[0-9]{1,6})?").fullmatch
 _nothing_but_delay = re.compile(r"delay=([0-9.]+)").fullmatch
 _whole = re.compile(r"0|[1-9][0-9]{0,7}").fullmatch
+_url = re.compile(
+    r"http://(?:(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?|\[[0-9a-fA-F:.]+\]):([0-9]{1,5})"
+).fullmatch
 _id = re.compile(r"[A-Za-z0-9._:-]+").fullmatch
 
 
@@ -97,7 +100,8 @@ def settings(environ: Mapping[str, str]) -> Settings:
         raise SystemExit(f"{name} must be {kind} from {lowest:g} to {highest:g}, not {text!r}")
 
     backend_url = environ.get("BACKEND_URL", "http://127.0.0.1:8000")
-    if not re.fullmatch(r"http://([^][/:@?#\s]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}", backend_url):
+    parts = _url(backend_url)
+    if not parts or not 1 <= int(parts[1]) <= 65535:
         raise SystemExit(f"BACKEND_URL must look like http://host:port, not {backend_url!r}")
     return Settings(
         host=environ.get("HOST", "127.0.0.1"),

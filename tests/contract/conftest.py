@@ -88,7 +88,8 @@ def start(
     """The one place that knows how a service is started: `with start(name, WORKERS="2") as s`.
 
     With `ready=False` it need not come up, nor stay up; `hosts` are the lines of the
-    /etc/hosts that it sees, where that is not the machine's. At the end it is killed.
+    /etc/hosts that it sees, where that is not the machine's; with `few` it may have FEW
+    processes and threads. At the end it is killed.
     It is a local process or, with --containers, one of compose.yaml.
     """
     in_containers = request.config.getoption("containers")
@@ -97,11 +98,12 @@ def start(
 
     @contextmanager
     def run(
-        name: str, ready: bool = True, hosts: Sequence[str] = (), **settings: str
+        name: str, ready: bool = True, hosts: Sequence[str] = (), few: bool = False, **settings: str
     ) -> Iterator[Service]:
         settings = {"PORT": str(quiet_port()), **settings}
         is_contained = containers and name != catalog.BACKEND
-        with (containers.service if is_contained else local)(name, settings, hosts) as service:
+        begin = containers.service if is_contained else local
+        with begin(name, settings, hosts=hosts, few=few) as service:
             if ready:
                 service.wait_ready()
             yield service

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from loadtests.catalog import CORE, KINDS
+from loadtests.catalog import CORE, KINDS, PROCESSES, Service
 from services import folders
+from tests.contract import parts
 from tests.contract.lock import logical_lines, unsatisfied
-from tests.contract.parts import OWN_RULE
 from tests.contract.rules import RULES
 
 TEXTS = {"title", "framework", "server", "client", "model", "waits", "kind"}
 OPTIONAL = {"offers", "exceptions", "limit"}
 EXHIBITS = {"/file": "file.py", "/chat": "chat.py"}
+ODD_MODELS = ("event loop, blocked", PROCESSES)  # in which a library is used otherwise
 MAX_COMMANDS = 6
 MAX_DOCSTRING_LINES = 5
 MAX_LINES = {"app.py": 125, "client.py": 65}
@@ -93,6 +94,20 @@ def lines_of_all(services: Path) -> int:
     )
 
 
+def families(services: Sequence[Service]) -> dict[str, set[Path]]:
+    """The clients that are to be the same: of one library, in one style, whatever the framework."""
+    found: dict[str, set[Path]] = {}
+    for service in services:
+        client = parts.modules(service).get("client.py")
+        if client is None or service.kind in parts.OWN_RULE:
+            continue
+        library = service.client.partition(",")[0]
+        style = "async def call" if "async def call" in client.read_text() else "def call"
+        waits = service.model if service.model in ODD_MODELS else "as usual"
+        found.setdefault(f"{library}, {style}, {waits}", set()).add(client)
+    return found
+
+
 def twin_problems(files: Sequence[Path]) -> list[str]:
     """What keeps these from being twins: they are the same to the byte."""
     first, *others = files
@@ -155,7 +170,7 @@ def _length_problems(modules: dict[str, Path], kind: object) -> list[str]:
     return [
         f"{file} has {counts[file]} lines, more than {most}"
         for file, most in MAX_LINES.items()
-        if counts.get(file, 0) > most and not (file == "client.py" and kind in OWN_RULE)
+        if counts.get(file, 0) > most and not (file == "client.py" and kind in parts.OWN_RULE)
     ]
 
 

@@ -27,6 +27,7 @@ from loadtests.runtime.process import READY_S, ServiceProcess, fetch
 from tests.contract.client import ask, until
 
 BUILD_S = 1800.0
+FEW = 120  # processes and threads
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # of Linux
 # What is not as in compose.yaml: the tests and their backends are on this machine's own
 # network, and what they do not set is left to the defaults of `serve`.
@@ -169,11 +170,15 @@ class ContainerService(Service):
 
 
 @contextmanager
-def local(name: str, settings: dict[str, str], hosts: Sequence[str] = ()) -> Iterator[Service]:
+def local(
+    name: str, settings: dict[str, str], hosts: Sequence[str] = (), few: bool = False
+) -> Iterator[Service]:
     """Start the service, or the backend, as a local process; kill it at the end.
 
     Where there are `hosts`, lines of /etc/hosts, it sees those and no others.
     """
+    if few:
+        pytest.skip("a limit on processes is for containers")
     begin = partial(ServiceProcess, name, settings)
     with with_hosts(hosts, begin) if hosts else begin() as process:
         yield Service(process)
@@ -215,22 +220,24 @@ class Containers:
             pytest.exit(f"--containers: {reason}", returncode=2)
         self._engine = Engine()
         self._otherwise = folder / "otherwise.yaml"
-        lines = ["services:"]
-        for name in catalog.names():
-            lines += [f"  {name}:", *(f"    {key}: {value}" for key, value in OTHERWISE.items())]
-        self._otherwise.write_text("\n".join([*lines, ""]))
+        self._few = folder / "few.yaml"
+        for file, keys in ((self._otherwise, OTHERWISE), (self._few, {"pids_limit": FEW})):
+            lines = ["services:"]
+            for name in catalog.names():
+                lines += [f"  {name}:", *(f"    {key}: {value}" for key, value in keys.items())]
+            file.write_text("\n".join([*lines, ""]))
         self._project = f"waiting-services-test-{os.getpid()}-{secrets.token_hex(3)}"
         self._built: set[str] = set()
 
     @contextmanager
     def service(
-        self, name: str, settings: dict[str, str], hosts: Sequence[str] = ()
+        self, name: str, settings: dict[str, str], hosts: Sequence[str] = (), few: bool = False
     ) -> Iterator[ContainerService]:
         """Start the service `name` with these variables, and no others; kill it at the end."""
         if hosts:
             pytest.skip("an /etc/hosts of its own is for local processes")
         if name not in self._built:
-            self._compose("build", name, timeout_s=BUILD_S)
+            self._compose("build", name, files=(self._otherwise,), timeout_s=BUILD_S)
             self._built.add(name)
         settings = {"HOST": "127.0.0.1", **settings}
         variables = [f"--env={variable}={value}" for variable, value in settings.items()]
@@ -240,7 +247,7 @@ class Containers:
         url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         service = ContainerService(self._engine, container, url)
         try:
-            self._compose(*run, name)
+            self._compose(*run, name, files=(self._otherwise, *([self._few] if few else [])))
             yield service
         finally:
             service.end()
@@ -249,12 +256,12 @@ class Containers:
         """Leave no container of them."""
         self._engine.remove_project(self._project)
 
-    def _compose(self, *arguments: str, timeout_s: float = 60) -> None:
-        files = ("--file", str(ROOT / "compose.yaml"), "--file", str(self._otherwise))
+    def _compose(self, *arguments: str, files: Sequence[Path], timeout_s: float = 60) -> None:
+        named = [part for file in (ROOT / "compose.yaml", *files) for part in ("--file", str(file))]
         # No core of their own: several of them run at a time.
         environment = {**os.environ, "SERVICE_CPUSET": "", "LOAD_CPUSET": ""}
         status, said = docker(
-            *("compose", "--project-name", self._project, *files, *arguments),
+            *("compose", "--project-name", self._project, *named, *arguments),
             environment=environment,
             timeout_s=timeout_s,
         )

@@ -9,8 +9,10 @@ import pytest
 
 from loadtests.catalog import BACKEND, KINDS, SERVICES
 from services import folders
+from tests.contract import parts
 from tests.contract.folders import (
     MAX_LINES_OF_ALL,
+    families,
     lines_of_all,
     problems,
     repeated,
@@ -66,6 +68,13 @@ def test_no_file_is_a_stray() -> None:
 
 def test_all_together_are_short() -> None:
     assert lines_of_all(SERVICES) <= MAX_LINES_OF_ALL
+
+
+def test_the_same_client_is_the_same_file() -> None:
+    """A library's client differs between frameworks in nothing."""
+    of_all = families(parts.in_order())
+    found = {family: twin_problems(sorted(files)) for family, files in of_all.items()}
+    assert {family: problems for family, problems in found.items() if problems} == {}
 
 
 @pytest.fixture

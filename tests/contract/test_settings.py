@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import contract
 from loadtests import catalog
 from services import folders
 from tests.contract.client import TIMEOUT_S, Answer, ask, check
@@ -57,13 +58,26 @@ def test_defaults(start: Start, about: catalog.Service, serial: bool) -> None:
     check_slots(info, serial)
 
 
+# What the servers themselves read, and what only we do; all others are contract.py's to refuse.
 BAD_SETTINGS = [
-    ("WORKERS", "0"),
-    ("WORKERS", ""),
-    ("CONCURRENCY", "abc"),
-    ("BACKEND_URL", "ftp://x"),
-    ("BACKEND_TIMEOUT_S", "nan"),
+    ("HOST", "no-such-host.invalid"),
     ("PORT", "99999"),
+    ("WORKERS", "0"),
+    ("BACKEND_URL", "ftp://x"),
+]
+REFUSED = [
+    *(("WORKERS", value) for value in ("", "0", "257", "1.5", "-1", "one", " 1")),
+    *(("CONCURRENCY", value) for value in ("", "0", "100001", "abc", "1e3")),
+    *(("BACKEND_TIMEOUT_S", value) for value in ("", "0", "nan", "inf", "-1", "3601", "1s")),
+    *(("PORT", value) for value in ("", "0", "65536", "http")),
+    *(("BACKEND_URL", value) for value in ("", "ftp://x:1", "x:1", "http://x", "http://x:1/")),
+    *(("BACKEND_URL", value) for value in ("http://x:0", "http://x:65536", "http://u@x:1")),
+    *(("BACKEND_URL", f"http://{host}:1") for host in ("", "a..b", ".a", "é", "x" * 64, "::1")),
+]
+ACCEPTED = [
+    *(("BACKEND_URL", f"http://{host}:1") for host in ("a", "a.b.", "a_b-c", "[::1]", "10.0.0.1")),
+    ("BACKEND_TIMEOUT_S", "0.001"),
+    ("CONCURRENCY", "100000"),
 ]
 PORT_TAKEN = "PORT taken"
 STARTS_S = 60.0  # that the slowest may take to see that it cannot: many start at once
@@ -96,6 +110,17 @@ def ends(start: Start, name: str) -> dict[str, End]:
             status = service.exit_status(STARTS_S)
             ends[label] = End(status, service.log(), service.processes_left(), taken)
     return ends
+
+
+@pytest.mark.parametrize(("variable", "value"), REFUSED)
+def test_what_no_service_takes(variable: str, value: str) -> None:
+    with pytest.raises(SystemExit, match=f"^{variable} must "):
+        contract.settings({variable: value})
+
+
+@pytest.mark.parametrize(("variable", "value"), ACCEPTED)
+def test_what_all_services_take(variable: str, value: str) -> None:
+    contract.settings({variable: value})
 
 
 @pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS)
