@@ -1,6 +1,6 @@
 """aiohttp's low-level `web.Server`: one handler for all requests, and a table of the routes.
 
-An Application's router and middleware would take a tenth of a request's time.
+An Application's router and middleware would cost each request time.
 """
 
 import asyncio
