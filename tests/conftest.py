@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+# Groups that take as long as so many tests of a service.
+SLOW = {"long requests": 10_000, "web UI": 9_000, "harness": 8_000}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,15 +36,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "xdist_group(name): in one process, one after the other")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # pytest-xdist reads the marks in such a hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Keep together what shares running services, and what takes the web UI's port.
 
-    What takes longest comes first: whoever is free at the end has little left to wait for.
+    The largest groups come first, so that at the end little is left to wait for.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group(item)))
+    yield
+    sizes = Counter(map(group_of, items))
+    items.sort(key=lambda item: (-SLOW.get(group_of(item), sizes[group_of(item)]), group_of(item)))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Its xdist_group."""
+    mark = item.get_closest_marker("xdist_group")
+    return str(mark.args[0]) if mark else ""
 
 
 def group(item: pytest.Item) -> str:

@@ -174,6 +174,12 @@ def check_handshake(answer: Answer, key: str) -> None:
     assert "upgrade" in (answer.header("Connection") or "").lower()
 
 
+def unmasked(opcode: int, payload: bytes) -> bytes:
+    """A short frame as only a server may send it."""
+    assert len(payload) < 126
+    return bytes([opcode | 0x80, len(payload)]) + payload
+
+
 def frame(opcode: int, payload: bytes, final: bool = True) -> bytes:
     """A client's frame, with a mask that changes nothing."""
     size = len(payload)

@@ -8,7 +8,17 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from loadtests import catalog
-from tests.contract.chat import BINARY, CONTINUATION, PING, TEXT, Member, frame, handshake, meet
+from tests.contract.chat import (
+    BINARY,
+    CONTINUATION,
+    PING,
+    TEXT,
+    Member,
+    frame,
+    handshake,
+    meet,
+    unmasked,
+)
 from tests.contract.client import Connection, Headers, ask, check, echo, until
 from tests.contract.conftest import Service, without_traceback
 
@@ -176,6 +186,16 @@ def test_binary(service: Service, size: int) -> None:
         sender.send_bytes(frame(BINARY, b"x" * size))
         assert sender.close_code() == 1003
         hear_only_each_other(others)
+
+
+@pytest.mark.rule("masking")
+def test_unmasked(service: Service) -> None:
+    """RFC 6455, 5.1: a server closes on such a frame."""
+    for opcode in (TEXT, PING):
+        with room(service, 3) as (sender, *others):
+            sender.send_bytes(unmasked(opcode, b"x"))
+            assert sender.close_code() == 1002
+            hear_only_each_other(others)
 
 
 @pytest.mark.parametrize("way", NONSENSE)

@@ -76,9 +76,9 @@ def marked(label: str) -> object:
 
 
 @pytest.mark.parametrize("label", [marked(label) for label in ROUTES])
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: value[:10])
-def test_no_number(doubtful: Service, fake: FakeBackend, label: str, value: str) -> None:
-    bad(doubtful, fake, label, f"{label.split()[0]}={value}")
+def test_no_number(doubtful: Service, fake: FakeBackend, label: str) -> None:
+    for value in NO_NUMBERS:
+        bad(doubtful, fake, label, f"{label.split()[0]}={value}")
 
 
 @pytest.mark.parametrize("label", [marked(label) for label in ROUTES])

@@ -76,12 +76,12 @@ def test_unknown_path_whatever_the_method(service: Service, path: str) -> None:
     check(ask(service.url, path, "POST"), 404, error("no such route"))
 
 
-@pytest.mark.parametrize("method", OTHER_METHODS)
 @pytest.mark.parametrize("path", targets(ROUTES))
-def test_other_method(service: Service, path: str, method: str) -> None:
-    answer = ask(service.url, path, method)
-    check(answer, 405, error("method not allowed"))
-    assert allowed(answer) == {"GET", "HEAD"}
+def test_other_method(service: Service, path: str) -> None:
+    for method in OTHER_METHODS:
+        answer = ask(service.url, path, method)
+        check(answer, 405, error("method not allowed"))
+        assert allowed(answer) == {"GET", "HEAD"}, method
 
 
 def test_method_that_nobody_knows(service: Service) -> None:
