@@ -10,7 +10,7 @@ from functools import partial
 
 import chat
 import uvloop
-from client import Backend, Result, Together
+from client import Backend, Result, Together, checked
 from server import Request, Server
 
 import contract
@@ -89,13 +89,6 @@ def health(request: Request) -> None:
 
 def info(request: Request) -> None:
     request.answer(INFO)
-
-
-def checked(result: Result | list[bytes]) -> Result | list[bytes]:
-    """The result of a call, or of several; raises it where it is a Problem."""
-    if isinstance(result, contract.Problem):
-        raise result
-    return result
 
 
 async def serve(listener: socket.socket) -> None:

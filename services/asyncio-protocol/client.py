@@ -282,5 +282,12 @@ class Together:
             self.backend.cancel(call)
 
 
+def checked(result: Result | list[bytes]) -> Result | list[bytes]:
+    """The result of a call, or of several; raises it where it is a Problem."""
+    if isinstance(result, contract.Problem):
+        raise result
+    return result
+
+
 def ignore(result: Result) -> None:
     """For a result that nobody waits for."""
