@@ -20,6 +20,7 @@ RULES = {
     "masking": "chat",
     "client keep-alive": "client",
     "trickle": "client",
+    "retries": "client",
     "malformed answer": "client",
     "backend name": "client",
 }

@@ -180,6 +180,7 @@ def test_down_for_a_while(doubtful: Service, fake: FakeBackend, strict: bool) ->
     recovers(doubtful, fake, strict)
 
 
+@pytest.mark.rule("retries")
 @pytest.mark.parametrize("ending", [fake_backend.drop, fake_backend.reset])
 def test_connection_closed_as_it_is_used(
     doubtful: Service, fake: FakeBackend, strict: bool, ending: Behaviour
