@@ -238,7 +238,7 @@ def check(answer: Answer, status: int, body: bytes) -> None:
     assert answer.header("Content-Length") == str(len(body))
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
     """Poll until `condition` holds; False where it never does within `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not condition():

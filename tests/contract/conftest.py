@@ -166,7 +166,7 @@ def slots(service: Service) -> int:
 @pytest.fixture(scope="session")
 def limited(start: Start, name: str, backend: Backend) -> Iterator[Service]:
     """The service with room for five, and a timeout that waiting for room exceeds."""
-    settings = {"WORKERS": "1", "CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "0.7"}
+    settings = {"WORKERS": "1", "CONCURRENCY": "5", "BACKEND_TIMEOUT_S": "1.2"}
     with start(name, BACKEND_URL=backend.url, **settings) as running:
         yield running
 

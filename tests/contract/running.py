@@ -23,10 +23,11 @@ from loadtests import catalog
 from loadtests.catalog import ROOT
 from loadtests.runtime import compose
 from loadtests.runtime.engine import Cgroup, Engine, docker
-from loadtests.runtime.process import READY_S, ServiceProcess, fetch
+from loadtests.runtime.process import ServiceProcess, fetch
 from tests.contract.client import ask, until
 
 BUILD_S = 1800.0
+STARTS_S = 60.0  # that a start may take, or may need to see that it cannot: many are at once
 FEW = 120  # processes and threads
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # of Linux
 # What is not as in compose.yaml: the tests and their backends are on this machine's own
@@ -50,7 +51,7 @@ class Service:
 
     def wait_ready(self) -> None:
         """Poll `/health` until it says 200; fail the test if it never does."""
-        self._process.wait_ready()
+        self._process.wait_ready(STARTS_S)
 
     def info(self) -> dict[str, Any]:
         """What `/info` says."""
@@ -121,7 +122,7 @@ class ContainerService(Service):
             except (OSError, http.client.HTTPException):
                 return False
 
-        assert until(is_ready, READY_S), self.log()
+        assert until(is_ready, STARTS_S), self.log()
 
     def terminate(self) -> None:
         """Send SIGTERM to the container's first process, as `docker stop` does."""

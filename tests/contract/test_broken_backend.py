@@ -70,7 +70,7 @@ SLOW: dict[str, Behaviour] = {
     "silent": fake_backend.silent,
     "silent-in-the-head": fake_backend.only(lambda whole: whole[:40], fake_backend.silent),
     "silent-in-the-body": fake_backend.only(lambda whole: whole[:-3], fake_backend.silent),
-    "later-than-the-timeout": fake_backend.late(TIMEOUT_S + 0.5),
+    "later-than-the-timeout": fake_backend.late(TIMEOUT_S + 2),
 }
 
 

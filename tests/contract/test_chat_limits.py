@@ -7,9 +7,9 @@ import contextlib
 import pytest
 
 from tests.contract.chat import Member, meet
-from tests.contract.client import until
+from tests.contract.client import HELD_UP_S, until
 from tests.contract.conftest import Service, Start, without_traceback
-from tests.contract.test_shutdown import ENDS_WELL
+from tests.contract.test_shutdown import DRAIN_S, ENDS_WELL
 
 pytestmark = [pytest.mark.part("chat"), pytest.mark.route("/chat")]
 
@@ -38,7 +38,7 @@ def test_a_member_that_does_not_read_is_dropped(service: Service) -> None:
         reads_on, never_reads = slow
         assert_dropped(reads_on)
         # Somebody who has to be cut off was told so in vain for a while.
-        assert until(lambda: service.descriptors() <= descriptors, CUT_OFF_S + 3)
+        assert until(lambda: service.descriptors() <= descriptors, CUT_OFF_S + HELD_UP_S)
         assert_dropped(never_reads)
         flood(service, sender, reader, ROUNDS)
 
@@ -75,7 +75,7 @@ def test_shutdown(start: Start, name: str) -> None:
         meet(members)
         service.terminate()
         assert [member.close_code() for member in members] == [1001] * 5
-        assert service.exit_status(20) in ENDS_WELL, service.log()
+        assert service.exit_status(DRAIN_S) in ENDS_WELL, service.log()
         assert until(lambda: service.processes_left() == []), service.processes_left()
         assert "Traceback" not in service.log()
 
@@ -86,6 +86,6 @@ def test_shutdown_with_members_that_do_not_care(start: Start, name: str) -> None
         members = [stack.enter_context(Member(service.url)) for _ in range(2)]
         meet(members)
         service.terminate()
-        assert service.exit_status(30) in ENDS_WELL, service.log()
+        assert service.exit_status(DRAIN_S + HELD_UP_S) in ENDS_WELL, service.log()
         assert until(lambda: service.processes_left() == []), service.processes_left()
         assert "Traceback" not in service.log()

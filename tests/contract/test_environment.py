@@ -8,8 +8,8 @@ import pytest
 
 from tests.contract.client import ask, check, echo, identified, until
 from tests.contract.conftest import Backend, Service, Start
+from tests.contract.running import STARTS_S
 from tests.contract.test_concurrency import check_parallelism
-from tests.contract.test_settings import STARTS_S
 
 pytestmark = pytest.mark.part("start")
 

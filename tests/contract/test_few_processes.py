@@ -11,8 +11,8 @@ from loadtests.catalog import SERVICES
 from services import folders
 from tests.contract.client import check, echo, identified, together, until
 from tests.contract.conftest import Backend, Start
+from tests.contract.running import STARTS_S
 from tests.contract.test_environment import is_up
-from tests.contract.test_settings import STARTS_S
 
 MANY = 300
 

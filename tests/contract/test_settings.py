@@ -16,6 +16,7 @@ from services import folders
 from tests.contract.client import TIMEOUT_S, Answer, ask, check
 from tests.contract.conftest import Service, Start
 from tests.contract.lock import direct_names, pins
+from tests.contract.running import STARTS_S
 
 pytestmark = pytest.mark.part("start")
 
@@ -80,7 +81,6 @@ ACCEPTED = [
     ("CONCURRENCY", "100000"),
 ]
 PORT_TAKEN = "PORT taken"
-STARTS_S = 60.0  # that the slowest may take to see that it cannot: many start at once
 
 
 @dataclass(frozen=True)

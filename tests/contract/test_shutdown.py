@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from loadtests.runtime.process import is_free
-from tests.contract.client import Closed, Connection, ask, check, echo, gather, identified, until
+from tests.contract.client import (
+    HELD_UP_S,
+    Closed,
+    Connection,
+    ask,
+    check,
+    echo,
+    gather,
+    identified,
+    until,
+)
 from tests.contract.conftest import Backend, Service, Start
 
 pytestmark = pytest.mark.part("server")
@@ -51,7 +61,7 @@ def test_nobody_new_is_let_in(start: Start, name: str, backend: Backend) -> None
             assert backend.reaches(min(MANY, slots))
             service.terminate()
             began = time.monotonic()
-            assert until(lambda: not is_let_in(service), DRAIN_S)
+            assert until(lambda: not is_let_in(service))
             # One at a time, the signal has to wait as everything does.
             assert slots == 1 or time.monotonic() - began < delay_s
             # On an open connection: an answer, a 503 or the end of the connection.
@@ -112,7 +122,7 @@ def is_let_in(service: Service) -> bool:
 
 
 def ended_well(service: Service, within_s: float) -> None:
-    assert service.exit_status(within_s) in ENDS_WELL, service.log()
+    assert service.exit_status(within_s + HELD_UP_S) in ENDS_WELL, service.log()
     assert until(lambda: service.processes_left() == []), service.processes_left()
     assert is_free(int(service.url.rpartition(":")[2]))
     assert "Traceback" not in service.log()
