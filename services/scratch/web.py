@@ -30,6 +30,7 @@ _request_line = re.compile(
     rf"({_TOKEN}) (?:(?i:https?)://[^/?]*)?([!-~]*) HTTP/1\.([01])"
 ).fullmatch
 _field = re.compile(rf"({_TOKEN}):([\t -~\x80-\xff]*)").fullmatch
+_close = re.compile(r"(?i)(?:^|,)[\t ]*close[\t ]*(?:,|$)").search
 _length = re.compile("[0-9]{1,18}").fullmatch
 _status_line = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\r\n").match
 _chunk_size = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?").fullmatch
@@ -73,8 +74,7 @@ def parse_request(head: bytes, client: Socket) -> Request:
         raise contract.Problem(400, "malformed request")
     method, target, minor = request_line.groups()
     path, _, query = target.partition("?")
-    options = headers.get("connection", "").lower().split(",")
-    is_last = minor == "0" or "close" in [option.strip(" \t") for option in options]
+    is_last = minor == "0" or bool(_close(headers.get("connection", "")))
     return Request(method, path or "/", query, headers, is_last, head, client)
 
 
