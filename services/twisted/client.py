@@ -1,15 +1,14 @@
 """The backend by Twisted's Agent with a pool of kept connections."""
 
+from body import read
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.error import ConnectError, TimeoutError
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
     RequestNotSent,
     RequestTransmissionFailed,
-    ResponseDone,
     ResponseFailed,
 )
 from twisted.web.http_headers import Headers
@@ -42,33 +41,6 @@ class Backend:
 
     def close(self) -> Deferred:
         return self.pool.closeCachedConnections()
-
-
-def read(response: object) -> Deferred:
-    body = Body(response.code)
-    response.deliverBody(body)
-    return body.whole
-
-
-class Body(Protocol):
-    """Collects a body. (Twisted's readBody logs a traceback where it is cancelled.)"""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        self.parts: list[bytes] = []
-        self.whole = Deferred(lambda _: self.transport.loseConnection())
-
-    def dataReceived(self, data: bytes) -> None:
-        self.parts.append(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The end of the body, or of the connection in its middle."""
-        if self.whole.called:
-            return  # cancelled
-        if reason.check(ResponseDone) and self.status == 200:
-            self.whole.callback(b"".join(self.parts))
-        else:
-            self.whole.errback(contract.BackendBroken(SETTINGS))
 
 
 def slow(result: object, timeout_s: float) -> None:

@@ -19,6 +19,7 @@ WAVES = 8
 KEPT_BYTES = 1024 * 1024
 KEPT_BYTES_EACH = 1024  # a request of a big framework is ten times that
 ROUNDS = 6  # until the garbage collector has come, where there is something left for it
+STRICT_ROUNDS = 2  # on a busy machine the pools are not full after the waves that warm up
 
 
 def test_clients_that_give_up_leave_nothing(
@@ -31,7 +32,7 @@ def test_clients_that_give_up_leave_nothing(
         give_up(service, WARM_UP)
         grown = [growth(service)]
         while grown[-1] >= KEPT_BYTES + WAVES * AT_ONCE * KEPT_BYTES_EACH:
-            assert not strict and len(grown) < ROUNDS, grown
+            assert len(grown) < (STRICT_ROUNDS if strict else ROUNDS), grown
             grown.append(growth(service))
         check(ask(service.url, "/?delay=0"), 200, echo("0"))
 

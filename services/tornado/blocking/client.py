@@ -1,6 +1,7 @@
 """The mistake: requests inside `async def`. Nothing else runs while it waits."""
 
 import requests
+from urllib3.exceptions import ReadTimeoutError
 
 import contract
 from start import SETTINGS
@@ -18,9 +19,10 @@ class Backend:
         try:
             # Here it waits, and the event loop with it: there is no `await`.
             response = self.session.get(url, headers=headers, **options)
-        except requests.Timeout:
-            raise contract.BackendSlow(SETTINGS) from None
-        except requests.RequestException:
+        except requests.RequestException as error:
+            cause = error.args[0] if error.args else None  # a timeout, if it came in the body
+            if isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError):
+                raise contract.BackendSlow(SETTINGS) from None
             raise contract.BackendBroken(SETTINGS) from None
         if response.status_code != 200:
             raise contract.BackendBroken(SETTINGS)
