@@ -36,7 +36,6 @@ OTHERS = {
     "PYTHONSAFEPATH": "1",
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONWARNINGS": "error",
-    "SERVICE": "nobody",
 }
 
 
