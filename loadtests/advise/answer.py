@@ -75,7 +75,8 @@ def _need(question: Question, service: Service, worst: bool) -> Need:
     elif cpu:
         cores = up(question.rate_rps * of(cpu) / (1000 * HEADROOM))
     waiting = question.most_in_flight
-    processes = max(cores or 0, waiting) if service.one_at_a_time else cores
+    slots = 1 if service.one_at_a_time else service.slots
+    processes = max(cores or 0, up(waiting / slots)) if slots else cores
     memory: float | None = None
     if service.at_rest_bytes and processes:
         first, request = of(service.at_rest_bytes), service.request_bytes
@@ -98,7 +99,7 @@ def _cpu_ms(question: Question, service: Service) -> Figure | None:
 def _judged(question: Question, service: Service) -> Judged:
     likely, worst = (_need(question, service, worst) for worst in (False, True))
     unknown = _unknown(question, service, likely)
-    short = _short(question, likely)
+    short = _short(question, likely) or _full(question, service, likely)
     if short:
         return Judged(service, likely, NO, short)
     if unknown:
@@ -116,6 +117,21 @@ def _short(question: Question, need: Need) -> str:
     memory, limit = need.memory_bytes, question.memory_bytes
     if memory is not None and limit is not None and memory > limit:
         return f"needs {_mib(memory)} MiB"
+    return ""
+
+
+def _full(question: Question, service: Service, need: Need) -> str:
+    """Where it answered less than it would have to, with about as many in flight.
+
+    CPU time at a low rate does not say so of who needs more for each the more there are.
+    """
+    if service.capacity_rps or service.one_at_a_time or not need.processes:
+        return ""
+    each, rate_rps = _each(question, service, need), question.rate_rps / need.processes
+    above = min((full.users for full in service.full if full.users >= each), default=each)
+    for full in service.full:
+        if full.users <= above and full.rps < rate_rps:
+            return f"answered {plain(round(full.rps))}/s when {full.users:,} users waited"
     return ""
 
 
@@ -146,7 +162,7 @@ def _each(question: Question, service: Service, need: Need) -> int:
 def _row(question: Question, one: Judged) -> list[str]:
     need, cpu = one.need, _cpu_ms(question, one.service)
     return [
-        one.service.name,
+        one.service.shown,
         f"{question.most_in_flight:,} {ORDER[one.service.place].unit}",
         "–" if need.processes is None else f"{need.processes:,}",
         "–" if cpu is None else f"{up(question.rate_rps * cpu.median / 10):,}",
@@ -181,7 +197,7 @@ def _notes(question: Question, measured: Measured, judged: list[Judged]) -> list
         )
     if len(measured.machines) > 1:
         notes.append(f"The results are of different machines: {', '.join(measured.machines)}.")
-    return notes
+    return notes + measured.remarks
 
 
 def _outside(question: Question, measured: Measured) -> list[str]:
@@ -236,7 +252,7 @@ def _simplest(judged: list[Judged]) -> list[Judged]:
 
 
 def _names(judged: list[Judged]) -> str:
-    return ", ".join(one.service.name for one in judged)
+    return ", ".join(one.service.shown for one in judged)
 
 
 def _all_or_names(judged: list[Judged], every: list[Judged]) -> str:

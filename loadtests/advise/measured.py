@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loadtests import catalog
 from loadtests.advise.simplicity import ORDER, place
 from loadtests.record import Point, Run, Spread, Summary
+from loadtests.report import facts
 from loadtests.report.parts import Part, derived
 from loadtests.report.results import Entry, Results
 from loadtests.report.sections import held
 
+# Who answers less than this of what so many users ask for cannot answer more.
+KEEPS_UP = 0.9
 # What is asked of the results, and the profile or kind of workload that says it.
 SOURCES = {
     "standard": ("standard", "delay"),
@@ -39,12 +42,22 @@ class Cpu:
 
 
 @dataclass(frozen=True)
+class Full:
+    """What a service answered to users who asked for more."""
+
+    users: int
+    rps: float
+
+
+@dataclass(frozen=True)
 class Service:
     """What is known of a service; None or empty where nothing was measured, or nothing valid.
 
-    `workers` are the processes it had. Each waits for one request at a time where
-    `one_at_a_time`, and a request is a process. `at_rest_bytes` are of a service of one
-    process. `held` is the most that it had in flight at once; with more it was `invalid`.
+    `mark` says what it is, where it is not what people run. `workers` are the processes it
+    had. Each waits for one request at a time where `one_at_a_time`, and a request is a
+    process; for no more than `slots` where it has such a limit of its own. `at_rest_bytes`
+    are of a service of one process. `held` is the most that it had in flight at once; with
+    more it was `invalid`. `full` is what it answered where it could not keep up.
     """
 
     name: str
@@ -57,6 +70,14 @@ class Service:
     request_bytes: Figure | None
     held: int
     invalid: bool
+    mark: str = ""
+    slots: int | None = None
+    full: list[Full] = field(default_factory=list)
+
+    @property
+    def shown(self) -> str:
+        """Its name, with what it is."""
+        return f"{self.name} ({self.mark})" if self.mark else self.name
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,7 @@ class Measured:
 
     `delays_s` are the shortest and the longest delay that the rates were measured at,
     `top_rps` is the most that one core served, `held` the most in flight at once.
+    `remarks` are what else one must know of the results.
     """
 
     services: list[Service]
@@ -73,6 +95,7 @@ class Measured:
     delays_s: tuple[float, float]
     top_rps: float
     held: int
+    remarks: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """All of it, and the order of simplicity, for the form in a page."""
@@ -105,7 +128,13 @@ def measured(results: Results) -> Measured | None:
         delays_s=(min(delays), max(delays)),
         top_rps=max(capacities or [cpu.rps for one in services for cpu in one.cpu], default=0.0),
         held=max((one.held for one in services if not one.one_at_a_time), default=0),
+        remarks=_remarks({source: entry.run for source, (entry, _) in found.items()}),
     )
+
+
+def _remarks(runs: dict[str, Run]) -> list[str]:
+    old = [source for source, run in runs.items() if facts.is_older_than_kinds(run)]
+    return [f"The results of {facts.joined(old)} are old: {facts.RENAMED}"] if old else []
 
 
 def _runs(name: str, parts: dict[str, Part]) -> list[Run]:
@@ -151,6 +180,13 @@ def _service(name: str, parts: dict[str, Part]) -> Service:
         at_rest_bytes=rest,
         request_bytes=_worst(waiting.spread, max) if waiting and waiting.valid else None,
         held=most,
+        mark=facts.marks(_runs(name, parts)[0]).get(name, ""),
+        slots=about["info"]["slots"] // workers if about["limit"] else None,
+        full=[
+            Full(row.users, row.rps.median)
+            for row in ([] if one_at_a_time else rows("standard"))
+            if row.valid and row.rps and row.rps.median < KEEPS_UP * row.users / row.delay_s
+        ],
         invalid=any(row.users > most for row in loads if not row.valid),
     )
 

@@ -53,7 +53,7 @@ ORDER = (
     Model(
         "processes",
         "processes",
-        ("a process", "the process"),
+        ("a process", "the process", "the event loop"),
         "simple code, but each waiting request needs a whole process to itself",
     ),
     Model(

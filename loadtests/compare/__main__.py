@@ -110,7 +110,7 @@ def _markdown(
         yield ""
         yield f"## {scenario}"
         yield ""
-        yield from _scenario(rows)
+        yield from _scenario(rows, facts.marks(a) | facts.marks(b))
 
 
 def _floors(a: Run, b: Run, scenario: str, rows: list[list[Difference]]) -> str:
@@ -123,7 +123,7 @@ def _floors(a: Run, b: Run, scenario: str, rows: list[list[Difference]]) -> str:
     return f"- Noise floor of {profile}: {facts.joined(known) if known else unknown}."
 
 
-def _scenario(rows: list[list[Difference]]) -> Iterable[str]:
+def _scenario(rows: list[list[Difference]], marks: dict[str, str]) -> Iterable[str]:
     """A row a service, three columns a figure; without figures that nobody has."""
     kept = [
         place
@@ -134,11 +134,15 @@ def _scenario(rows: list[list[Difference]]) -> Iterable[str]:
     for place in kept:
         head += [f"{rows[0][place].figure.title} in A", "in B", "B ÷ A"]
     cells = [
-        [row[0].service]
+        [_marked(row[0].service, marks)]
         + [text for p in kept for text in (*(side.text for side in row[p].sides), _ratio(row[p]))]
         for row in rows
     ]
     yield from _table(head, cells)
+
+
+def _marked(service: str, marks: dict[str, str]) -> str:
+    return f"{service} *{marks[service]}*" if service in marks else service
 
 
 def _ratio(one: Difference) -> str:

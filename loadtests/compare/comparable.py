@@ -43,7 +43,7 @@ def find(wanted: str, results: Path) -> Path:
 
 def obstacles(a: Run, b: Run) -> list[str]:
     """What makes two runs no measurements of the same, a few words each; empty where nothing."""
-    return [*_surroundings(a, b), *_workloads(a, b), *_services(a, b)]
+    return [*_surroundings(a, b), *_workloads(a, b), *_kinds(a, b), *_services(a, b)]
 
 
 def _surroundings(a: Run, b: Run) -> Iterator[str]:
@@ -68,6 +68,19 @@ def _workloads(a: Run, b: Run) -> Iterator[str]:
             for run in (a, b)
         )
         yield from _differing(first, second, f"of {name}")
+
+
+def _kinds(a: Run, b: Run) -> Iterator[str]:
+    """Services that are not the same any more, though they have the same name."""
+    changed = [
+        name
+        for name in sorted(a.services.keys() & b.services.keys())
+        if a.services[name]["kind"] != b.services[name]["kind"]
+    ]
+    if changed:
+        whose = facts.joined(changed) if len(changed) <= MOST_NAMES else f"{len(changed)} services"
+        kinds = (run.services[changed[0]]["kind"] or "not known" for run in (a, b))
+        yield "the kind of {} is {} in A and {} in B".format(whose, *kinds)
 
 
 def _services(a: Run, b: Run) -> Iterator[str]:

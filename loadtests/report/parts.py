@@ -111,7 +111,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Remark:
-    """A sentence about services, which begins with their `names`; `cannot` as in the tables."""
+    """What is said of services; of those that `cannot` it is the verb of a sentence."""
 
     names: str
     text: str
@@ -123,13 +123,13 @@ def _peculiar(about: dict[str, Any]) -> list[str]:
     found = []
     exceptions, info = about.get("exceptions", {}), about.get("info") or {}
     if about.get("limit") and "slots" in info:
-        found.append(
-            f"can have {info['slots']:,} requests waiting, its own limit: {about['limit']}"
-        )
+        found.append(f"no more than {info['slots']:,} requests wait at once: {about['limit']}")
     if "keep-alive" in exceptions:
-        found.append(f"closes the connection after each answer: {exceptions['keep-alive']}")
+        found.append(f"the connection is closed after each answer: {exceptions['keep-alive']}")
     if "client keep-alive" in exceptions:
-        found.append(f"connects anew for each backend call: {exceptions['client keep-alive']}")
+        found.append(
+            f"a new connection to the backend for each call: {exceptions['client keep-alive']}"
+        )
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from loadtests import catalog
 from loadtests.advise.__main__ import main
 from loadtests.advise.answer import Answer, answer
-from loadtests.advise.measured import Cpu, Figure, Measured, Service
+from loadtests.advise.measured import Cpu, Figure, Full, Measured, Service
 from loadtests.advise.question import MIB, BadQuestion, Question, parse
 from loadtests.advise.simplicity import ORDER, place
 
@@ -98,6 +98,37 @@ def test_a_process_shares_with_the_first_what_was_measured() -> None:
     assert row[4] == str(40 + 2 * (processes - 1))
     (row,) = ask(question, PROCESS).rows
     assert row[4] == f"{40 * processes:,}"
+
+
+def test_who_answers_less_the_more_wait_does_not_fit() -> None:
+    """CPU time at a low rate says that one core is enough; but at 50 users it was not."""
+    slow = replace(COROUTINES, capacity_rps=None, full=[Full(50, 102.0), Full(200, 61.0)])
+    for rate, verdict in (
+        ("80", "fits"),  # with up to 17 in flight
+        ("120", "no: answered 102/s when 50 users waited"),
+        ("300", "no: answered 102/s when 50 users waited"),
+        ("700", "no: answered 102/s when 50 users waited"),
+    ):
+        assert rows(ask(parse("0.1", rate, "", "1"), slow))["coroutines"][-1] == verdict
+    (row,) = ask(parse("1", "90", "", "1"), slow).rows
+    assert row[-1] == "no: answered 61/s when 200 users waited"
+    sustained = replace(slow, capacity_rps=sure(1500))
+    assert rows(ask(parse("0.1", "300", "", "1"), sustained))["coroutines"][-1] == "fits"
+
+
+def test_a_limit_of_its_own_takes_processes() -> None:
+    pool = replace(THREADS, slots=40)
+    (row,) = ask(parse("0.2", "300", "", "1"), pool).rows
+    assert row[1:3] == ["84 threads", "3"]
+    assert row[-1] == "fits by arithmetic: 3 processes, measured with 1"
+    (row,) = ask(parse("0.1", "100", "", "1"), pool).rows
+    assert (row[2], row[-1]) == ("1", "fits")
+
+
+def test_what_a_service_is_stands_beside_its_name() -> None:
+    found = ask(parse("0.2", "300", "", "1"), replace(THREADS, mark="bare"), COROUTINES)
+    assert [row[0] for row in found.rows] == ["threads (bare)", "coroutines"]
+    assert found.conclusion.startswith("The simplest that fits: threads (bare) (threads: ")
 
 
 def test_nothing_fits() -> None:

@@ -136,6 +136,7 @@ def test_what_is_invalid_or_missing_is_shown_and_not_compared(made: Compare) -> 
     ("change", "said"),
     [
         ({"machine": {"cpu": "Intel Xeon"}}, "cpu of the machine is AMD EPYC 7B13 in A and Intel"),
+        ({"kind": "bare"}, "the kind of sanic is stock in A and bare in"),
         ({"machine": {"memory_bytes": 2**32}}, "memory of the machine is 8 GiB in A and 4 GiB in"),
         ({"machine": {"python": "3.11.2"}}, "python of the machine is 3.13.0 in A and 3.11.2 in B"),
         ({"runtime": "compose"}, "runtime is local in A and compose in B"),
@@ -157,6 +158,8 @@ def test_what_is_not_comparable_is_refused(
                 other.machine |= value
             case "workload", dict():
                 other.workloads["standard"] = other.workloads["standard"] | value
+            case "kind", _:
+                other.services["sanic"]["kind"] = value
             case "info", dict():
                 other.services["sanic"]["info"] |= value
             case _:
@@ -172,6 +175,15 @@ def test_what_is_not_comparable_is_refused(
     status, text, complaints = made(steady(), other, "--force", "1", "--fail-above", "5%")
     assert (status, complaints) == (0, "")
     assert f"**Compared although they are not comparable: {said}" in text
+
+
+def test_what_a_service_is_stands_beside_its_name(made: Compare) -> None:
+    one, other = steady(), steady()
+    for run in (one, other):
+        run.services["sanic"]["kind"] = "bare"
+    status, text, _ = made(one, other)
+    assert status == 0
+    assert "| sanic *bare* | " in text and "| tornado | " in text
 
 
 def test_other_rounds_services_and_versions_are_comparable() -> None:

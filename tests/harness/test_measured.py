@@ -10,7 +10,7 @@ import run_costs
 import runs
 
 from loadtests import catalog
-from loadtests.advise.measured import Measured, Service, measured
+from loadtests.advise.measured import Full, Measured, Service, measured
 from loadtests.catalog import PROCESSES
 from loadtests.record import Run, summarise
 from loadtests.report.results import Entry, Results
@@ -131,6 +131,32 @@ def test_a_process_more_is_not_another_first_one() -> None:
     service = of(known(standard, held), "flask-ioloop")
     assert service.at_rest_bytes and service.at_rest_bytes.median == 40 * MIB
     assert service.request_bytes and service.request_bytes.median == pytest.approx(2 * MIB)
+
+
+def test_what_a_service_could_not_keep_up_with() -> None:
+    run = runs.made_up()
+    for point in run.points:
+        if point.service == "tornado" and point.users >= 200:
+            point.rps = 61.0 if point.users == 200 else 40.0
+    found = known(runs.summed(run))
+    assert of(found, "tornado").full == [Full(200, 61.0), Full(1000, 40.0)]
+    assert [full.users for full in of(found, "sanic").full] == [1000]
+    assert of(found, "tornado-blocking").full == []  # its processes are what counts
+
+
+def test_what_a_service_is() -> None:
+    run = runs.made_up()
+    run.services["sanic"]["kind"] = "bare"
+    run.services["tornado"] |= {"limit": "its pool"}
+    run.services["tornado"]["info"]["slots"] = 40
+    found = known(run)
+    assert [one.mark for one in found.services] == ["", "", "bare", "", "mistake"]
+    assert (of(found, "tornado").slots, of(found, "sanic").slots) == (40, None)
+    assert found.remarks == []
+    for about in run.services.values():
+        about["kind"] = ""
+    (remark,) = known(run).remarks
+    assert remark.startswith("The results of standard are old: aiohttp, sanic")
 
 
 def test_only_services_that_are_there() -> None:

@@ -104,6 +104,39 @@ def test_a_service_that_cannot_is_shown_with_the_reason(tmp_path: Path) -> None:
     assert f"{CANNOT} cannot" in texts(memory.svg)
 
 
+def test_what_a_service_is_stands_beside_its_name_in_every_table(tmp_path: Path) -> None:
+    run = run_kinds.run("interference", rounds=1)
+    found = page(run, tmp_path)
+    lessons = {"flask-ioloop", "scratch-epoll", "scratch-select"}
+    assert found.marks == dict.fromkeys(lessons, "lesson")
+    markdown = (tmp_path / "report.md").read_text()
+    for name in run.services:
+        rows = [line for line in markdown.splitlines() if line.startswith(f"| {name} ")]
+        assert len(rows) > 3
+        of_kinds = [line for line in rows if line.endswith(("| lesson |", "| stock |"))]
+        assert len(of_kinds) == 1
+        marked = [line for line in rows if line.startswith(f"| {name} *lesson* |")]
+        assert len(marked) == (len(rows) - 1 if name in lessons else 0)
+
+
+def test_what_is_peculiar_to_a_service_is_said_under_the_tables(tmp_path: Path) -> None:
+    run = run_kinds.run("composite", rounds=1)
+    closes, connects = "it would only wait", "it sends Connection: close"
+    run.services["flask-ioloop"]["exceptions"] = {"keep-alive": closes}
+    for name in ("sanic", "tornado"):
+        run.services[name]["exceptions"] = {"client keep-alive": connects, "masking": "no matter"}
+    run.services["flask-gevent"] |= {"limit": "its pool of 40 greenlets"}
+    run.services["flask-gevent"]["info"]["slots"] = 40
+    found = page(run, tmp_path)
+    for said in (
+        f"flask-ioloop: the connection is closed after each answer: {closes}.",
+        f"sanic and tornado: a new connection to the backend for each call: {connects}.",
+        "flask-gevent: no more than 40 requests wait at once: its pool of 40 greenlets.",
+    ):
+        assert said in found.text and said in (tmp_path / "report.md").read_text()
+    assert "no matter" not in found.text
+
+
 def test_services_that_a_profile_does_not_have_are_left_out(tmp_path: Path) -> None:
     run = run_kinds.run("pollers")
     rows = table(run, tmp_path, "CPU per request, by the crowd of idle connections")

@@ -14,7 +14,8 @@
   const up = (value) => Math.ceil(value - 1e-9);
   const whole = (value) => commas(String(value));
   const mib = (size) => whole(up(size / MIB));
-  const names = (judged) => judged.map((one) => one.service.name).join(", ");
+  const shown = (service) => service.name + (service.mark && ` (${service.mark})`);
+  const names = (judged) => judged.map((one) => shown(one.service)).join(", ");
   const allOrNames = (judged, every) =>
     judged.length === every.length ? "any service" : names(judged);
 
@@ -71,7 +72,8 @@
     let cores = null, memory = null;
     if (service.capacity_rps) cores = up(question.rate_rps / of(service.capacity_rps));
     else if (cpu) cores = up((question.rate_rps * of(cpu)) / (1000 * HEADROOM));
-    const processes = service.one_at_a_time ? Math.max(cores || 0, question.most) : cores;
+    const slots = service.one_at_a_time ? 1 : service.slots;
+    const processes = slots ? Math.max(cores || 0, up(question.most / slots)) : cores;
     if (service.at_rest_bytes && processes) {
       const first = of(service.at_rest_bytes), request = service.request_bytes;
       if (!service.one_at_a_time) {
@@ -92,7 +94,7 @@
   function judge(question, service) {
     const likely = need(question, service, false);
     const judged = (state, because) => ({ service, need: likely, state, because });
-    let short = lacking(question, likely);
+    let short = lacking(question, likely) || full(question, service, likely);
     if (short) return judged(NO, short);
     const unknown = notKnown(question, service, likely);
     if (unknown) return judged(UNKNOWN, unknown);
@@ -106,6 +108,17 @@
     if (cores !== null && cores > question.cores) return `needs ${whole(cores)} cores`;
     const limit = question.memory_bytes;
     return memory !== null && limit !== null && memory > limit ? `needs ${mib(memory)} MiB` : "";
+  }
+
+  function full(question, service, needed) {
+    if (service.capacity_rps || service.one_at_a_time || !needed.processes) return "";
+    const inEach = each(question, service, needed), rate = question.rate_rps / needed.processes;
+    const more = service.full.map((one) => one.users).filter((users) => users >= inEach);
+    const above = more.length ? Math.min(...more) : inEach;
+    const found = service.full.find((one) => one.users <= above && one.rps < rate);
+    if (!found) return "";
+    const rounded = Math.floor(found.rps) + (found.rps % 1 >= 0.5 ? 1 : 0);
+    return `answered ${plain(rounded)}/s when ${whole(found.users)} users waited`;
   }
 
   function notKnown(question, service, needed) {
@@ -132,7 +145,7 @@
   function row(question, one) {
     const cpu = cpuMs(question, one.service);
     return [
-      one.service.name,
+      shown(one.service),
       `${whole(question.most)} ${measured.models[one.service.place].unit}`,
       one.need.processes === null ? "–" : whole(one.need.processes),
       cpu === null ? "–" : whole(up((question.rate_rps * cpu.median) / 10)),
@@ -158,6 +171,7 @@
         `${plain(HEADROOM * 100)} % of a core at the CPU per request.`,
       measured.machines.length > 1 &&
         `The results are of different machines: ${measured.machines.join(", ")}.`,
+      ...measured.remarks,
     ].filter(Boolean);
   }
 
