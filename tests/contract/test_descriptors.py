@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.contract import parts
 from tests.contract.client import ask, check, echo, until
 from tests.contract.conftest import Backend, Service, Start
 
@@ -29,7 +30,8 @@ def _enough_descriptors() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_enough_descriptors")
 def test_select_refuses_what_it_cannot_hold(start: Start, backend: Backend) -> None:
-    with start("scratch-select", BACKEND_URL=backend.url) as service, ExitStack() as stack:
+    (name,) = (each.name for each in parts.in_order() if each.server.endswith(" on select"))
+    with start(name, BACKEND_URL=backend.url) as service, ExitStack() as stack:
         before = service.descriptors()
         peers = [
             stack.enter_context(socket.create_connection(address(service), timeout=10))

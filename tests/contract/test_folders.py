@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.contract.folders import (
     twin_problems,
 )
 from tests.contract.lock import lock_problems, unsatisfied
+from tests.contract.rules import RULES
 
 HASH = "--hash=sha256:" + "0" * 64
 LOCK = f"""flask==3.1.3 \\
@@ -60,6 +62,23 @@ def test_backend_folder() -> None:
 
 def test_lock() -> None:
     assert lock_problems((SERVICES / folders.LOCK).read_text()) == []
+
+
+def test_the_contract_names_all_rules() -> None:
+    _, _, section = (SERVICES / "CONTRACT.md").read_text().partition("## Exceptions\n")
+    assert re.findall(r"^- `([^`]+)`:", section.partition("\n## ")[0], re.MULTILINE) == list(RULES)
+
+
+def test_nothing_lists_services_by_hand() -> None:
+    shared = [SERVICES / file for file in (*folders.SHARED, "folders.py", "Dockerfile")]
+    files = [path for path in shared if path.is_file()] + list(Path(__file__).parent.glob("*.py"))
+    names = [name for name in folders.names() if "-" in name]  # others are those of libraries
+    assert [
+        f"{path.name}: {name}"
+        for path in files
+        for name in names
+        if f'"{name}"' in path.read_text()
+    ] == []
 
 
 def test_no_file_is_a_stray() -> None:
