@@ -1,4 +1,4 @@
-"""The backend by httpx's AsyncClient: a pool of CONCURRENCY connections."""
+"""The backend by httpx: one AsyncClient, with a kept connection for each request in flight."""
 
 import httpx
 
@@ -8,13 +8,14 @@ from start import SETTINGS
 
 class Backend:
     def __init__(self) -> None:
+        limits = httpx.Limits(
+            max_connections=SETTINGS.concurrency,  # 100 by default
+            max_keepalive_connections=SETTINGS.concurrency,  # 20 by default
+        )
         self.client = httpx.AsyncClient(
-            limits=httpx.Limits(
-                max_connections=SETTINGS.concurrency,  # 100 by default
-                max_keepalive_connections=SETTINGS.concurrency,  # 20 by default
-            ),
-            timeout=httpx.Timeout(SETTINGS.backend_timeout_s, pool=None),  # no limit in the queue
-            trust_env=False,
+            transport=httpx.AsyncHTTPTransport(limits=limits, retries=1, trust_env=False),
+            timeout=httpx.Timeout(SETTINGS.backend_timeout_s, pool=None),  # the rest wait in line
+            trust_env=False,  # no search for proxies and .netrc
         )
 
     async def call(self, delay: str, request_id: str) -> bytes:
