@@ -17,7 +17,7 @@ from tests.contract.client import (
     together,
     until,
 )
-from tests.contract.conftest import Backend, Service, Start, without_traceback
+from tests.contract.conftest import Backend, Service, without_traceback
 
 pytestmark = pytest.mark.part("client")
 
@@ -72,22 +72,6 @@ def leave(limited: Service, backend: Backend, reset: bool) -> None:
         check(faithful.receive(), 200, echo("0.1", "faithful"))
     with Connection(limited.url) as connection:
         connection.send_bytes(b"GET /?delay=0 HTTP/1.1\r\nHo").hang_up(reset)
-
-
-def test_two_workers_both_serve(start: Start, name: str, backend: Backend) -> None:
-    with start(name, BACKEND_URL=backend.url, WORKERS="2", CONCURRENCY="3") as service:
-        slots = service.info()["slots"]
-        assert slots in (6, 2)
-
-        def more_than_one_worker_can() -> bool:
-            # Who accepts a connection is up to the kernel: perhaps all go to one worker.
-            answers = together(service.url, [("/?delay=0.03", ())] * 20)
-            assert [answer.status for answer in answers] == [200] * 20
-            return bool(backend.stats()["peak_in_flight"] > slots // 2)
-
-        backend.reset()
-        assert until(more_than_one_worker_can, 2 * HELD_UP_S)
-        assert backend.stats()["peak_in_flight"] <= slots
 
 
 def check_parallelism(service: Service, backend: Backend, slots: int) -> None:

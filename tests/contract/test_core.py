@@ -77,6 +77,7 @@ def test_twenty_at_once(service: Service) -> None:
         check(answer, 200, echo(f"0.0{number:02}", f"at-once-{number}"))
 
 
+@pytest.mark.part("end")
 def test_sigterm(start: Start, name: str, backend: Backend) -> None:
     """What is in flight is finished, and nothing is left."""
     with start(name, BACKEND_URL=backend.url, WORKERS="1") as service:

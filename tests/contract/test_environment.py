@@ -11,7 +11,7 @@ from tests.contract.conftest import Backend, Service, Start
 from tests.contract.running import STARTS_S
 from tests.contract.test_concurrency import check_parallelism
 
-pytestmark = pytest.mark.part("start")
+pytestmark = pytest.mark.part("server")
 
 NOWHERE = "http://127.0.0.1:1"
 # Of server programs, frameworks, clients and the interpreter: none of them is a setting.

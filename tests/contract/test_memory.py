@@ -9,7 +9,7 @@ import pytest
 
 from loadtests import catalog
 from tests.contract.client import Connection, ask, check, echo
-from tests.contract.conftest import Backend, Service, Start
+from tests.contract.conftest import Service
 
 pytestmark = pytest.mark.part("client")
 
@@ -23,18 +23,17 @@ STRICT_ROUNDS = 2  # on a busy machine the pools are not full after the waves th
 
 
 def test_clients_that_give_up_leave_nothing(
-    start: Start, about: catalog.Service, backend: Backend, strict: bool
+    service: Service, about: catalog.Service, strict: bool
 ) -> None:
     """A client of our own leaves nothing to the garbage collector, a library may."""
     if about.waits in ("a thread", "a process", "the process"):
         pytest.skip("memory here comes with each thread or process that is used the first time")
-    with start(about.name, BACKEND_URL=backend.url) as service:
-        give_up(service, WARM_UP)
-        grown = [growth(service)]
-        while grown[-1] >= KEPT_BYTES + WAVES * AT_ONCE * KEPT_BYTES_EACH:
-            assert len(grown) < (STRICT_ROUNDS if strict else ROUNDS), grown
-            grown.append(growth(service))
-        check(ask(service.url, "/?delay=0"), 200, echo("0"))
+    give_up(service, WARM_UP)
+    grown = [growth(service)]
+    while grown[-1] >= KEPT_BYTES + WAVES * AT_ONCE * KEPT_BYTES_EACH:
+        assert len(grown) < (STRICT_ROUNDS if strict else ROUNDS), grown
+        grown.append(growth(service))
+    check(ask(service.url, "/?delay=0"), 200, echo("0"))
 
 
 def growth(service: Service) -> int:

@@ -13,12 +13,13 @@ import pytest
 import contract
 from loadtests import catalog
 from services import folders
-from tests.contract.client import TIMEOUT_S, Answer, ask, check
-from tests.contract.conftest import Service, Start
+from tests.contract.client import TIMEOUT_S, Answer, ask, check, together, until
+from tests.contract.conftest import Backend, Service, Start
 from tests.contract.lock import direct_names, pins
 from tests.contract.running import STARTS_S
+from tests.contract.test_shutdown import DRAIN_S, busy, ended_well
 
-pytestmark = pytest.mark.part("start")
+pytestmark = pytest.mark.part("server")
 
 KEYS = [
     "service",
@@ -32,25 +33,40 @@ KEYS = [
 ]
 
 
-def test_info(start: Start, about: catalog.Service, serial: bool) -> None:
-    settings = {
-        "HOST": "127.0.0.1",
-        "BACKEND_URL": "http://localhost:9",
-        "WORKERS": "2",
-        "CONCURRENCY": "7",
-        "BACKEND_TIMEOUT_S": "2.5",
-    }
-    with start(about.name, **settings) as service:
+def test_all_set(start: Start, about: catalog.Service, backend: Backend, serial: bool) -> None:
+    """Two workers with three slots each: both serve, none takes more, both end in peace."""
+    url = backend.url.replace("127.0.0.1", "localhost")
+    settings = {"WORKERS": "2", "CONCURRENCY": "3", "BACKEND_TIMEOUT_S": "12.5"}
+    with start(about.name, HOST="127.0.0.1", BACKEND_URL=url, **settings) as service:
         info = checked_info(ask(service.url, "/info"), about.name)
-    assert (info["workers"], info["concurrency"]) == (2, 7)
-    assert (info["backend_url"], info["backend_timeout_s"]) == ("http://localhost:9", 2.5)
-    check_slots(info, serial)
+        assert (info["workers"], info["concurrency"]) == (2, 3)
+        assert (info["backend_url"], info["backend_timeout_s"]) == (url, 12.5)
+        check_slots(info, serial)
+        slots = info["slots"]
+
+        def more_than_one_worker_can() -> bool:
+            # Which of them accepts a connection is up to the kernel: perhaps all go to one.
+            answers = together(service.url, [("/?delay=0.03", ())] * 20)
+            assert [answer.status for answer in answers] == [200] * 20
+            return bool(backend.stats()["peak_in_flight"] > slots // 2)
+
+        backend.reset()
+        assert until(more_than_one_worker_can)
+        assert backend.stats()["peak_in_flight"] <= slots
+        with busy(service, "0.3" if slots > 2 else "0.1") as answers:
+            assert backend.reaches(1)
+            service.terminate()
+            answers()
+        ended_well(service, DRAIN_S)
 
 
 def test_defaults(start: Start, about: catalog.Service, serial: bool) -> None:
+    """And the end of a service that nothing was asked of."""
     with start(about.name) as service:
         info = checked_info(ask(service.url, "/info"), about.name)
         only_on_localhost(service)
+        service.terminate()
+        ended_well(service, DRAIN_S)
     # A process that serves one request at a time does not come alone.
     assert info["workers"] == (16 if info["slots"] == 16 else 1)
     # Where its own limit counts, that is lower than ours.
@@ -59,13 +75,8 @@ def test_defaults(start: Start, about: catalog.Service, serial: bool) -> None:
     check_slots(info, serial)
 
 
-# What the servers themselves read, and what only we do; all others are contract.py's to refuse.
-BAD_SETTINGS = [
-    ("HOST", "no-such-host.invalid"),
-    ("PORT", "99999"),
-    ("WORKERS", "0"),
-    ("BACKEND_URL", "ftp://x"),
-]
+# One that servers read, too, and one that contract.py, which all share, cannot refuse.
+BAD_SETTINGS = [("WORKERS", "0"), ("HOST", "no-such-host.invalid")]
 REFUSED = [
     *(("WORKERS", value) for value in ("", "0", "257", "1.5", "-1", "one", " 1")),
     *(("CONCURRENCY", value) for value in ("", "0", "100001", "abc", "1e3")),
