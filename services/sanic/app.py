@@ -1,16 +1,15 @@
-"""Sanic on its own server: a coroutine waits.
+"""Sanic on its own server and uvloop: a coroutine waits.
 
 While the backend is slow, the coroutine that asked it is suspended at `await`;
 the one event loop of the process goes on with all the others.
 """
 
 import asyncio
-import socket
 from collections.abc import Coroutine
 
-import answers
 import chat
-from answers import answer
+import server
+import uvloop
 from client import Backend
 from sanic import HTTPResponse, Request, Sanic
 
@@ -21,15 +20,12 @@ from start import SETTINGS
 INFO = start.info()
 
 app = Sanic("service", strict_slashes=True)
-app.config.KEEP_ALIVE_TIMEOUT = start.KEEP_ALIVE_S
-app.config.GRACEFUL_SHUTDOWN_TIMEOUT = start.DRAIN_S
-app.config.RESPONSE_TIMEOUT = 3600  # the default, 60 s, cuts off what waits in line
 
 
 @app.route("/", methods=["GET", "HEAD"])
 async def index(request: Request) -> HTTPResponse:
     delay = contract.delay_from(request.query_string)
-    return answer(await backend.call(delay, request_id(request)))
+    return server.answer(await backend.call(delay, request_id(request)))
 
 
 @app.route("/fanout", methods=["GET", "HEAD"])
@@ -37,7 +33,7 @@ async def fanout(request: Request) -> HTTPResponse:
     number, delay = contract.fanout_from(request.query_string)
     ids = contract.call_ids(request_id(request), number)
     answers = await together(*[backend.call(delay, call_id) for call_id in ids])
-    return answer(contract.fanout_body(SETTINGS, delay, answers))
+    return server.answer(contract.fanout_body(SETTINGS, delay, answers))
 
 
 @app.route("/composite", methods=["GET", "HEAD"])
@@ -57,24 +53,27 @@ async def composite(request: Request) -> HTTPResponse:
     last = await backend.call(delay, ids[11])
     contract.burn(cycles)
     answers = [first, *left, *right, last]
-    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+    return server.answer(contract.composite_body(SETTINGS, delay, cycles, answers))
 
 
 @app.route("/cpu", methods=["GET", "HEAD"])
 async def cpu(request: Request) -> HTTPResponse:
     cycles = contract.cycles_from(request.query_string)
     contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
+    return server.answer(contract.cpu_body(cycles))
 
 
 @app.route("/health", methods=["GET", "HEAD"])
 async def health(request: Request) -> HTTPResponse:
-    return answer(b'{"status":"ok"}')
+    return server.answer(b'{"status":"ok"}')
 
 
 @app.route("/info", methods=["GET", "HEAD"])
 async def info(request: Request) -> HTTPResponse:
-    return answer(INFO)
+    return server.answer(INFO)
+
+
+chat.add_to(app)
 
 
 async def together(*coroutines: Coroutine[None, None, object]) -> list:
@@ -98,24 +97,10 @@ async def open_backend(app: Sanic) -> None:
     backend = Backend()
 
 
-@app.before_server_stop
-async def take_what_came_before(app: Sanic) -> None:
-    await asyncio.sleep(0.1)  # it may still be in the sockets' buffers
-
-
 @app.after_server_stop
 async def close_backend(app: Sanic) -> None:
     await backend.close()
 
 
-def serve(listener: socket.socket) -> None:
-    start.heed_sigterm()  # Sanic would lose one that came earlier
-    # Without the worker manager, whatever WORKERS says: README.md has the reasons.
-    app.run(sock=listener, backlog=start.BACKLOG, access_log=False, motd=False, single_process=True)
-
-
-answers.add_errors_to(app)
-chat.add_to(app)
-
 if __name__ == "__main__":
-    start.run(serve)
+    start.run(lambda listener: uvloop.run(server.serve(listener, app)))
