@@ -28,10 +28,6 @@ def on_starting(arbiter: Arbiter) -> None:
 
 
 def pre_request(worker: Worker, request: CallbackRequest) -> None:
-    """Have the answer say `Connection: close`, and be the last one, where it would not say so.
-
-    gunicorn keeps connections of HTTP/1.0 and says nothing, and closes without a word where
-    a body comes late or is large. No route here reads one.
-    """
-    if request.version < (1, 1) or request.content_length or request.chunked:
+    # gunicorn keeps an HTTP/1.0 connection on demand, and does not say so.
+    if request.version < (1, 1):
         request.must_close = True

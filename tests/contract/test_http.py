@@ -93,8 +93,9 @@ def test_a_client_that_has_nothing_more_to_say(service: Service) -> None:
             check(connection.receive(), 200, body)
 
 
-@pytest.mark.rule("upgrade")
-@pytest.mark.parametrize("protocol", ["websocket", "h2c"])
+@pytest.mark.parametrize(
+    "protocol", [pytest.param("websocket", marks=pytest.mark.rule("upgrade")), "h2c"]
+)
 def test_an_upgrade_that_there_is_not(service: Service, protocol: str) -> None:
     """RFC 9110, 7.8: a server may ignore it, and that is what it does."""
     fields = dict(handshake("dGhlIHNhbXBsZSBub25jZQ==")) | {"Upgrade": protocol}
@@ -120,6 +121,7 @@ def test_a_body_that_nobody_reads(service: Service) -> None:
                 check(connection.ask("/health"), 200, OK)  # elsewhere, where it was the last one
 
 
+@pytest.mark.rule("keep-alive")
 def test_two_requests_in_one_piece(service: Service) -> None:
     request = "GET /?delay=%s HTTP/1.1\r\nHost: x\r\nX-Request-ID: %s\r\n\r\n"
     with Connection(service.url) as connection:
