@@ -24,6 +24,8 @@ control_socket_disable = True  # nothing is written outside the process
 
 
 def on_starting(arbiter: Arbiter) -> None:
+    """End here, with one line, where the service cannot be what the settings say."""
+    start.listen().close()
     if arbiter.cfg.worker_class_str == "gthread":
         start.check_threads()
 
@@ -35,7 +37,7 @@ def pre_request(worker: Worker, request: Request) -> None:
     word where a body comes late or is large. No route here reads one.
     """
     for name, value in request.headers:
-        if name == "CONNECTION" and "," in value:
+        if name == "CONNECTION":
             if "close" in [option.strip() for option in value.lower().split(",")]:
                 request.force_close()
         elif name == "TRANSFER-ENCODING" or (name == "CONTENT-LENGTH" and value != "0"):

@@ -58,12 +58,18 @@ def retries_by_library(service: Service) -> bool:
 
     A lesson about something else may have the client of what people run.
     """
-    client = modules(service).get("client.py")
+    client = _client_of(service)
     return service.kind not in OWN_RULE or any(
-        client and modules(other).get("client.py") == client
+        client and _client_of(other) == client
         for other in in_order()
         if other.kind not in OWN_RULE
     )
+
+
+def _client_of(service: Service) -> bytes:
+    """Its client.py; nothing where it has none."""
+    client = modules(service).get("client.py")
+    return client.read_bytes() if client else b""
 
 
 def modules(service: Service) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from loadtests import catalog
-from tests.contract.client import Connection, ask, check, echo, until
+from tests.contract.client import Connection, ask, check, echo
 from tests.contract.conftest import Service
 
 pytestmark = pytest.mark.part("client")

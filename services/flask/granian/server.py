@@ -11,7 +11,7 @@ if __name__ == "__main__":
     start.check_threads()
     start.listen().close()  # Granian would share the port with another one
     Granian(
-        "app:app",
+        "wsgi:application",
         interface=Interfaces.WSGI,
         address=SETTINGS.host,
         port=SETTINGS.port,
@@ -22,6 +22,7 @@ if __name__ == "__main__":
         backpressure=20_000,
         http=HTTPModes.http1,
         websockets=False,
-        workers_kill_timeout=start.DRAIN_S,
+        # A worker that is told to end while requests arrive may hang: granian#875.
+        workers_kill_timeout=start.DRAIN_S - 1,
         log_level=LogLevels.error,  # it warns of more threads than cores, which is the point here
     ).serve()

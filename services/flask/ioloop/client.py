@@ -1,4 +1,4 @@
-"""The backend by aiohttp's ClientSession, which belongs to the loop it is made in."""
+"""The backend by aiohttp's ClientSession: a kept connection for each request in flight."""
 
 import aiohttp
 
@@ -30,3 +30,6 @@ class Backend:
         except aiohttp.ClientError:
             pass
         raise contract.BackendBroken(SETTINGS)
+
+    async def close(self) -> None:
+        await self.session.close()

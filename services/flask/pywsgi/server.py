@@ -43,7 +43,7 @@ class Handler(WSGIHandler):
             raise ValueError("the client hung up") from error
         if authority := AUTHORITY.match(self.path):  # RFC 9112 3.2.2
             self.path = "/" + self.path[authority.end() :].removeprefix("/")
-        options = self.headers.get("Connection", "").lower().split(",")
+        options = ",".join(self.headers.get_all("Connection", [])).lower().split(",")
         if "close" in [option.strip() for option in options]:
             self.close_connection = True
         return is_read
