@@ -1,0 +1,35 @@
+"""The backend by aiohttp's ClientSession: a kept connection for each request in flight."""
+
+import aiohttp
+
+import contract
+from start import SETTINGS
+
+
+class Backend:
+    def __init__(self) -> None:
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=SETTINGS.concurrency),  # 100 by default
+            # Silence of the backend counts, waiting in line for a connection does not.
+            timeout=aiohttp.ClientTimeout(
+                sock_connect=SETTINGS.backend_timeout_s, sock_read=SETTINGS.backend_timeout_s
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),  # no search for cookies
+        )
+
+    async def call(self, delay: str, request_id: str) -> bytes:
+        """The body of the backend's answer; raises BackendBroken or BackendSlow."""
+        url = f"{SETTINGS.backend_url}/delay/{delay}"
+        headers = {"X-Request-ID": request_id} if request_id else None
+        try:
+            async with self.session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status == 200:
+                    return await response.read()  # here, too, it waits
+        except TimeoutError:
+            raise contract.BackendSlow(SETTINGS) from None
+        except aiohttp.ClientError:
+            pass
+        raise contract.BackendBroken(SETTINGS)
+
+    async def close(self) -> None:
+        await self.session.close()
