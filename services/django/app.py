@@ -1,8 +1,7 @@
 """Django with async views: a coroutine waits.
 
-While the backend is slow, the coroutine that asked it is suspended at `await`; the one
-event loop of the process goes on with all the others. Django keeps a thread for each
-request beside it, which is idle: README.md says why.
+While the backend is slow, the coroutine that asked it is suspended at `await`, and the
+one event loop goes on with all the others. Beside each of them Django keeps an idle thread.
 """
 
 import asyncio

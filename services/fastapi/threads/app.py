@@ -1,8 +1,7 @@
-"""FastAPI with `def` handlers: a thread waits.
+"""FastAPI with `def` handlers: a thread of Starlette's pool waits.
 
-FastAPI runs a handler that is no coroutine in Starlette's pool of threads. While the
-backend is slow, the thread that asked it waits; the event loop goes on, and requests
-for which no thread is free wait in its queue.
+While the backend is slow, the thread that asked it waits, and the event loop goes on.
+Requests for which the pool has no thread free wait in its queue.
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The backend by httpx2's AsyncClient: a pool of CONCURRENCY connections."""
+"""The backend by httpx2: one AsyncClient, with a kept connection for each request in flight."""
 
 import httpx2
 
@@ -8,13 +8,14 @@ from start import SETTINGS
 
 class Backend:
     def __init__(self) -> None:
+        limits = httpx2.Limits(
+            max_connections=SETTINGS.concurrency,  # 100 by default
+            max_keepalive_connections=SETTINGS.concurrency,  # 20 by default
+        )
         self.client = httpx2.AsyncClient(
-            limits=httpx2.Limits(
-                max_connections=SETTINGS.concurrency,  # 100 by default
-                max_keepalive_connections=SETTINGS.concurrency,  # 20 by default
-            ),
-            timeout=httpx2.Timeout(SETTINGS.backend_timeout_s, pool=None),  # no limit in the queue
-            trust_env=False,
+            transport=httpx2.AsyncHTTPTransport(limits=limits, retries=1, trust_env=False),
+            timeout=httpx2.Timeout(SETTINGS.backend_timeout_s, pool=None),  # the rest wait in line
+            trust_env=False,  # no search for proxies and .netrc
         )
 
     async def call(self, delay: str, request_id: str) -> bytes:
