@@ -46,6 +46,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     )
     # What else runs on the core while the tests do is not what they are about.
     monkeypatch.setattr(rules, "MAX_GENERATOR_CPU", 9.0)
+    monkeypatch.setattr(rules, "MIN_REQUESTS", 5)  # their windows are short
     # They take eight seconds; the tests that are about them undo this.
     monkeypatch.setattr(instruments, "measure", lambda runtime: None)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import Stage
+from test_generator import GENERATOR, without_lateness
 
 from loadtests import record
 from loadtests.bench import measure, rounds, rules
@@ -116,10 +117,11 @@ def test_every_kind_in_one_run(
     )
     (left,) = (tmp_path / "results").iterdir()
     result = record.load(left / "run.json")
-    assert [point.invalid_because for point in result.points[:-1]] == [[]] * 8
+    wrong = [without_lateness(point.invalid_because) for point in result.points[:-1]]
+    assert wrong == [[]] * 8
     (found,) = of_profile(result, "capacity")
     assert all("generator" in reason for reason in found.invalid_because)  # on a busy machine
-    assert status == (0 if found.valid else 1)
+    assert status == (0 if all(point.valid for point in result.points) else 1)
     assert (result.profile, list(result.workloads)) == ("everything", list(KINDS))
     assert [of["kind"] for of in result.workloads.values()] == list(KINDS)
     for kind, (scenarios, ceilings, binding) in EXPECTED.items():
@@ -131,8 +133,9 @@ def test_every_kind_in_one_run(
             assert (point.efficiency is None) == (point.ceiling_rps is None)
             assert point.rss_bytes
     assert found.capacity_rps
-    assert found.failed_at_rps
-    assert found.probes
+    failed = [probe["because"] for probe in found.probes if not probe["sustained"]]
+    late = [because for because in failed if because.startswith(GENERATOR)]  # on a busy machine
+    assert failed and (found.failed_at_rps or late)
     (arrived,) = of_profile(result, "open")
     assert arrived.sent_histogram
     assert arrived.voluntary_switches is not None
@@ -224,7 +227,7 @@ def assert_every_second_is_accounted_for(result: Run) -> None:
 
 
 def test_the_order_differs_by_round_and_follows_from_the_seed() -> None:
-    services = [Service(name, *[""] * 6) for name in "abcdefgh"]
+    services = [Service(name, *[""] * 6, "stock") for name in "abcdefgh"]
     turns = list(rounds._order(services, 3, seed=5))
     assert turns == list(rounds._order(services, 3, seed=5))
     assert turns != list(rounds._order(services, 3, seed=6))

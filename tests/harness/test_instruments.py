@@ -74,7 +74,7 @@ def test_a_run_measures_its_instruments_once(
     figures = {name: value or 0.0 for name, value in result.instruments.items()}
     assert figures["generator_ceiling_rps"] > 100
     assert 0 <= figures["added_p50_ms"] <= figures["added_p99_ms"]
-    assert 0 < figures["backend_late_p50_ms"] <= figures["backend_late_p99_ms"] < 101
+    assert 0 < figures["backend_late_p50_ms"] <= figures["backend_late_p99_ms"]
     assert 1000 < figures["burn_cycles_per_ms"] < 1e6
     assert result.spent is not None
     assert result.spent["instruments_s"] > 0

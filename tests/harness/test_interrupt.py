@@ -29,7 +29,7 @@ def test_two_runs_one_is_interrupted(tmp_path: Path) -> None:
         Command(*BENCH, "--results", str(results)) as other,
     ):
         one.until_it_says("[1/2")
-        assert len(one.ports()) == 3  # the backend's two and the service's
+        assert len(one.ports()) == 2  # the backend's and the service's
         one.interrupt()
         status, said, complaints = one.end(30)
         assert (status, complaints) == (130, "")
