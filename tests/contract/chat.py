@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import struct
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -86,8 +87,10 @@ class Member:
 
     def close_code(self) -> int | None:
         """Read to the end; the code of the server's close frame, None where it was cut off."""
+        deadline = time.monotonic() + self._timeout_s
         event = self._next()
         while not isinstance(event, CloseConnection):
+            assert time.monotonic() < deadline, "only pings come, and no end"
             event = self._next()
         if event.code == 1006:
             return None

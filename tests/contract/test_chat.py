@@ -190,10 +190,10 @@ def test_binary(service: Service, size: int) -> None:
 
 @pytest.mark.rule("masking")
 def test_unmasked(service: Service) -> None:
-    """RFC 6455, 5.1: a server closes on such a frame."""
+    """RFC 6455, 5.1: a server closes on such a frame; one that does not, on the next (1003)."""
     for opcode in (TEXT, PING):
         with room(service, 3) as (sender, *others):
-            sender.send_bytes(unmasked(opcode, b"x"))
+            sender.send_bytes(unmasked(opcode, b"x") + frame(BINARY, b""))
             assert sender.close_code() == 1002
             hear_only_each_other(others)
 
