@@ -60,9 +60,7 @@ def retries_by_library(service: Service) -> bool:
     """
     client = _client_of(service)
     return service.kind not in OWN_RULE or any(
-        client and _client_of(other) == client
-        for other in in_order()
-        if other.kind not in OWN_RULE
+        client and _client_of(other) == client for other in in_order() if other.kind not in OWN_RULE
     )
 
 

@@ -85,8 +85,10 @@ def test_close_is_one_of_several_options(service: Service) -> None:
 
 
 @pytest.mark.rule("half-close")
-def test_a_client_that_has_nothing_more_to_say(service: Service) -> None:
+def test_a_client_that_has_nothing_more_to_say(service: Service, serial: bool) -> None:
     """It shuts down its sending half after the request, and waits for the answer."""
+    if serial:
+        pytest.skip("it is up to chance which comes first: the end of the data, or the block")
     for target, body in (("/health", OK), ("/?delay=0.2", echo("0.2"))):
         with Connection(service.url) as connection:
             connection.send(target).socket.shutdown(socket.SHUT_WR)
