@@ -22,7 +22,6 @@ if __name__ == "__main__":
         backpressure=20_000,
         http=HTTPModes.http1,
         websockets=False,
-        # A worker that is told to end while requests arrive may hang: granian#875.
-        workers_kill_timeout=start.DRAIN_S - 1,
+        workers_kill_timeout=start.DRAIN_S,
         log_level=LogLevels.error,  # it warns of more threads than cores, which is the point here
     ).serve()
