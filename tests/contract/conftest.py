@@ -49,7 +49,7 @@ class Backend:
 def pytest_configure(config: pytest.Config) -> None:
     """Describe the marks of this suite."""
     for mark in (
-        "part(name): what of a service is asked for, see parts.py",
+        "part(name, …): what of a service is asked for, see parts.py",
         "route(path): only for services that have it",
         "rule(name): has to fail where service.toml declares the rule as not kept",
     ):
@@ -62,7 +62,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark = metafunc.definition.get_closest_marker("part")
         assert mark is not None, f"{metafunc.definition.nodeid} belongs to no part"
         every = metafunc.config.getoption("all_parts")
-        names = catalog.names() if every else _asked(mark.args[0])
+        asked = sorted({name for part in mark.args for name in _asked(part)})
+        names = catalog.names() if every else asked
         chosen = metafunc.config.getoption("service")
         names = [name for name in names if not chosen or name in chosen]
         metafunc.parametrize("name", names, indirect=True, scope="session")

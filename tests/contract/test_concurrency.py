@@ -47,6 +47,7 @@ def test_concurrency_is_a_limit_and_the_rest_waits(limited: Service, backend: Ba
     check_parallelism(limited, backend, slots)
 
 
+@pytest.mark.part("client", "server")
 @pytest.mark.parametrize("reset", [False, True])
 def test_clients_that_hang_up(limited: Service, backend: Backend, reset: bool) -> None:
     """They cost nobody else an answer, and the service none of its slots."""
