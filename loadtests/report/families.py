@@ -48,7 +48,8 @@ class Family:
 def _looks(families: list[Family]) -> dict[str, Look]:
     """A look for each client, the same in every family; what has no client is in black."""
     names = {line.client for family in families for line in family.lines}
-    return looks(sorted(names - {BARE})) | {BARE: Look(INK, "d", "--")}
+    bare = {BARE: Look(INK, "d", "--")} if BARE in names else {}
+    return looks(sorted(names - {BARE})) | bare
 
 
 def rows(families: list[Family], few: int, most: int, axes: tuple[str, str]) -> Figure:

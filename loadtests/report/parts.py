@@ -127,9 +127,7 @@ def _peculiar(about: dict[str, Any]) -> list[str]:
     if "keep-alive" in exceptions:
         found.append(f"the connection is closed after each answer: {exceptions['keep-alive']}")
     if "client keep-alive" in exceptions:
-        found.append(
-            f"a new connection to the backend for each call: {exceptions['client keep-alive']}"
-        )
+        found.append(exceptions["client keep-alive"])
     return found
 
 

@@ -44,20 +44,30 @@ def test_families_have_one_framework_and_one_way_of_waiting() -> None:
     assert of_flask == ["bare", "urllib3", "requests", "httpx2"]
 
 
+def test_another_server_is_another_family() -> None:
+    run = run_clients.run("fastapi", "fastapi-httpx2", "sanic")
+    run.services["fastapi-httpx2"]["server"] = "Granian"
+    assert list(clients.members(part(run))) == [
+        "FastAPI, event loop, Granian", "FastAPI, event loop, its own", "Sanic",
+    ]  # fmt: skip
+
+
 def test_a_sentence_says_what_a_client_costs() -> None:
     run = run_clients.run()
     rows = {row.service: row for row in run.summary if row.users == 50}
     httpx, aiohttp = rows["fastapi-httpx"].rps, rows["fastapi"].rps
     assert httpx and aiohttp
     assert finding(run).startswith(
-        f"In FastAPI at 50 users × 100 ms httpx answers {httpx.median:.1f} of 500 requests/s and "
-        f"aiohttp {aiohttp.median:.0f}; a request takes "
+        "In FastAPI on an event loop at 50 users × 100 ms httpx answers "
+        f"{httpx.median:.1f} of 500 requests/s and aiohttp {aiohttp.median:.0f}; a request takes "
     )
 
 
 def test_where_all_keep_up_with_few_users_the_most_decide() -> None:
     run = run_clients.run("sanic", "sanic-httpx2", "sanic-bare")
-    assert finding(run).startswith("In Sanic at 200 users × 100 ms httpx2 answers ")
+    assert finding(run).startswith(
+        "In Sanic on an event loop at 200 users × 100 ms httpx2 answers "
+    )
     only = run_clients.run("sanic", "sanic-bare")  # nobody runs the other
     assert finding(only).startswith("At 1,000 users × 100 ms the arithmetic limit is")
 
@@ -94,7 +104,9 @@ def test_all_failed_is_nobody_served() -> None:
             point.rps, point.failures, point.valid = 0.0, point.requests, False
             point.invalid_because = ["all failed"]
     run.summary = summarise(run.points)
-    assert finding(run).startswith("In FastAPI at 50 users × 100 ms httpx answers none of 500")
+    assert finding(run).startswith(
+        "In FastAPI on an event loop at 50 users × 100 ms httpx answers none of 500"
+    )
 
 
 def texts(svg: str) -> list[str]:
@@ -132,7 +144,9 @@ def test_one_number_of_users(tmp_path: Path) -> None:
     run.summary = summarise(run.points)
     (first, *_) = page(run, tmp_path).tables[CAPTION]
     assert len(first) == 4
-    assert finding(run).startswith("In FastAPI at 1,000 users × 100 ms httpx answers none of")
+    assert finding(run).startswith(
+        "In FastAPI on an event loop at 1,000 users × 100 ms httpx answers none of"
+    )
 
 
 def test_a_run_in_which_nothing_was_measured() -> None:

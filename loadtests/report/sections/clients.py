@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from loadtests.record import Summary
 from loadtests.report import canvas, facts, families
@@ -21,6 +22,10 @@ APART = 2.0  # times: clients that differ by more are told from each other witho
 NOBODY = "nobody served"
 
 
+# How a model is said of a framework.
+WITH = {"threads": "with threads", "greenlets": "with greenlets", "event loop": "on an event loop"}
+
+
 @dataclass(frozen=True)
 class Contrast:
     """Of a family at a number of users the client that answers least, and the best one.
@@ -28,7 +33,6 @@ class Contrast:
     That is the cheapest of those that answer about as much as any.
     """
 
-    family: str
     worst: Summary
     best: Summary
 
@@ -47,26 +51,32 @@ def client(part: Part, service: str) -> str:
 def members(part: Part) -> dict[str, list[str]]:
     """The services of each family, that with the most requests/s first.
 
-    A family has one framework and one way of waiting; which, is its title.
+    A family has one framework, server and way of waiting: its title has of them what tells
+    it from others.
     """
     services = [name for name in facts.services(part.run) if name in part.run.services]
-    of = {name: part.run.services[name] for name in services}
-    models: dict[str, set[str]] = {}
-    for about in of.values():
-        models.setdefault(about["framework"], set()).add(about["model"])
+    of = {name: _family(part.run.services[name]) for name in services}
     most = _levels(part)[-1] if part.run.summary else 0
     rows = part.by_users()
 
-    def rank(name: str) -> tuple[str, str, float, str]:
+    def rank(name: str) -> tuple[str, tuple[str, ...], float, str]:
         row = rows.get((name, most))
-        return (of[name]["framework"].lower(), of[name]["model"], -_rps(row) if row else 1, name)
+        return (of[name][0].lower(), of[name], -_rps(row) if row else 1.0, name)
 
     found: dict[str, list[str]] = {}
     for name in sorted(services, key=rank):
-        framework, model = of[name]["framework"], of[name]["model"]
-        title = f"{framework}, {model}" if len(models[framework]) > 1 else framework
-        found.setdefault(title, []).append(name)
+        found.setdefault(_title(of[name], set(of.values())), []).append(name)
     return found
+
+
+def _family(about: dict[str, Any]) -> tuple[str, ...]:
+    return (about["framework"], about["model"], about["server"])
+
+
+def _title(family: tuple[str, ...], others: set[tuple[str, ...]]) -> str:
+    """Flask; Flask, threads; Flask, threads, Granian."""
+    size = next(n for n in (1, 2, 3) if sum(one[:n] == family[:n] for one in others) == 1)
+    return ", ".join(family[:size])
 
 
 def _levels(part: Part) -> list[int]:
@@ -102,13 +112,13 @@ def _known(row: Summary) -> bool:
 def _contrasts(part: Part, users: int) -> Iterator[Contrast]:
     """One of each family with at least two services that people run."""
     rows = part.by_users()
-    for title, names in members(part).items():
+    for names in members(part).values():
         found = [rows[name, users] for name in names if (name, users) in rows]
         stock = [row for row in found if row.service not in part.marks and _known(row)]
         if len(stock) > 1:
             most = max(map(_rps, stock))
             near = [row for row in stock if _rps(row) >= NEAR * most]
-            yield Contrast(title, min(stock, key=_rps), min(near, key=_cpu_ms))
+            yield Contrast(min(stock, key=_rps), min(near, key=_cpu_ms))
 
 
 def finding(part: Part) -> str:
@@ -126,7 +136,9 @@ def finding(part: Part) -> str:
 def _said(part: Part, found: Contrast) -> str:
     worst, best = found.worst, found.best
     load, limit = facts.workload(worst.users, worst.delay_s), worst.users / worst.delay_s
-    said = f"In {found.family} at {load} {client(part, worst.service)} answers "
+    about = part.run.services[worst.service]
+    said = f"In {about['framework']} {WITH.get(about['model'], about['model'])} at {load} "
+    said += f"{client(part, worst.service)} answers "
     said += f"{_number(worst)} of {facts.number(limit)} requests/s and "
     said += f"{client(part, best.service)} {_number(best)}"
     if worst.cpu_ms_per_request and best.cpu_ms_per_request:
@@ -271,6 +283,7 @@ SECTION = Section(
     terms=(
         *USERS_AND_DELAY,
         ("client", "The library with which the service calls its backend; “bare” is none."),
+        ("users served", "Those that had a right answer within the window."),
         (
             NOBODY,
             "No user had a right answer within the window: 0 requests/s, and no response times.",
