@@ -7,7 +7,6 @@ the one event loop of the process goes on with all the others.
 import asyncio
 from collections.abc import Coroutine
 
-import chat
 import server
 import uvloop
 from client import Backend
@@ -71,9 +70,6 @@ async def health(request: Request) -> HTTPResponse:
 @app.route("/info", methods=["GET", "HEAD"])
 async def info(request: Request) -> HTTPResponse:
     return server.answer(INFO)
-
-
-chat.add_to(app)
 
 
 async def together(*coroutines: Coroutine[None, None, object]) -> list:
