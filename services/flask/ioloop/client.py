@@ -10,7 +10,7 @@ class Backend:
     def __init__(self) -> None:
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=SETTINGS.concurrency),  # 100 by default
-            # Silence of the backend counts, waiting in line for a connection does not.
+            # To connect, and for each read; waiting in line for a connection has no timeout.
             timeout=aiohttp.ClientTimeout(
                 sock_connect=SETTINGS.backend_timeout_s, sock_read=SETTINGS.backend_timeout_s
             ),
@@ -22,9 +22,10 @@ class Backend:
         url = f"{SETTINGS.backend_url}/delay/{delay}"
         headers = {"X-Request-ID": request_id} if request_id else None
         try:
+            # Here it waits, for the answer's head and then for its body.
             async with self.session.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status == 200:
-                    return await response.read()  # here, too, it waits
+                    return await response.read()
         except TimeoutError:
             raise contract.BackendSlow(SETTINGS) from None
         except aiohttp.ClientError:
