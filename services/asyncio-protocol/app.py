@@ -8,10 +8,9 @@ import asyncio
 import socket
 from functools import partial
 
-import chat
 import uvloop
 from client import Backend, Result, Together, checked
-from server import Request, Server
+from server import Connection, Request, Server
 
 import contract
 import start
@@ -100,19 +99,19 @@ async def serve(listener: socket.socket) -> None:
             b"/cpu": cpu,
             b"/health": health,
             b"/info": info,
-            b"/chat": chat.chat,
         }
     )
     loop = asyncio.get_running_loop()
     # uvloop listens anew, with a backlog of 100 where it is not told.
-    listening = await loop.create_server(server.connection, sock=listener, backlog=start.BACKLOG)
+    listening = await loop.create_server(
+        partial(Connection, server), sock=listener, backlog=start.BACKLOG
+    )
     server.sweep()
     calm_gc()
     await start.sigterm()
     listening.close()
     server.stop()
-    chat.close()
-    await start.drained(lambda: len(server.connections) + len(chat.members))
+    await start.drained(lambda: len(server.connections))
     backend.close()
 
 

@@ -4,7 +4,6 @@ While the backend is slow, a `Call` in the table of deadlines is all there is.
 """
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
@@ -20,14 +19,6 @@ Result = bytes | contract.Problem
 Done = Callable[[Result], None]
 
 
-class Stage(Enum):
-    """How far a call is."""
-
-    QUEUED = auto()  # CONCURRENCY others are in flight
-    STARTED = auto()
-    ENDED = auto()  # `done` was called, or nobody waits for it any more
-
-
 class Received(Enum):
     """How much of its answer a connection has."""
 
@@ -37,21 +28,19 @@ class Received(Enum):
     GARBAGE = auto()  # or more than one answer
 
 
-QUEUED, STARTED, ENDED = Stage  # an attribute of an Enum takes longer to look up
-NOTHING, PART, ALL, GARBAGE = Received
+NOTHING, PART, ALL, GARBAGE = Received  # an attribute of an Enum takes longer to look up
 
 
 class Call:
-    """One call to the backend; `done` gets the body of the answer, or a Problem."""
+    """One call to the backend."""
 
-    __slots__ = ("connection", "done", "head", "is_retry", "stage")
+    __slots__ = ("done", "head", "way")
 
     def __init__(self, head: bytes, done: Done) -> None:
         self.head = head
-        self.done = done
-        self.stage = QUEUED
-        self.is_retry = False
-        self.connection: BackendConnection | asyncio.Task | None = None  # a task opens it
+        self.done: Done | None = done  # None once it has ended
+        # The connection, or the task that opens it; None while CONCURRENCY others are in flight.
+        self.way: BackendConnection | asyncio.Task | None = None
 
 
 class Backend:
@@ -81,77 +70,47 @@ class Backend:
         return call
 
     def start(self, call: Call) -> None:
-        call.stage = STARTED
         if self.idle:
             self.idle.popitem()[0].send(call)  # the one used last: it is the least likely stale
         else:
             self.connect(call)
 
     def connect(self, call: Call) -> None:
-        # asyncio has no callback for a connection, but a task has one for its end.
-        call.connection = asyncio.get_running_loop().create_task(self.open(call))
-        call.connection.add_done_callback(partial(self.opened, call))
+        """Send it on a new connection."""
+        call.way = asyncio.get_running_loop().create_task(self.open(call))
+        self.restart_timeout(call)
 
     async def open(self, call: Call) -> None:
-        """Connect to the first of the backend's addresses that takes it within the timeout."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(SETTINGS.backend_timeout_s):
-            found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        failure: OSError = OSError("no address")
-        for family, _, _, _, address in found:
-            try:
-                async with asyncio.timeout(SETTINGS.backend_timeout_s):
-                    protocol = partial(BackendConnection, self, call)
-                    await loop.create_connection(protocol, *address[:2], family=family)
-                    return
-            except OSError as error:  # a TimeoutError is one, too
-                failure = error
-        raise failure
-
-    def opened(self, call: Call, opening: asyncio.Task) -> None:
-        """End the call where there is no connection; else that has sent it already."""
-        if opening.cancelled() or not opening.exception():
-            return
-        is_slow = isinstance(opening.exception(), TimeoutError)
-        self.end(call, (contract.BackendSlow if is_slow else contract.BackendBroken)(SETTINGS))
-
-    def retry(self, call: Call) -> None:
-        """Send it once more, on a new connection: nothing came back on the one that was closed."""
-        if call.is_retry:
+        """The only coroutine here: asyncio has no callback for a connection that is there."""
+        protocol = partial(BackendConnection, self, call)
+        try:
+            await asyncio.get_running_loop().create_connection(protocol, self.host, self.port)
+        except OSError:
             self.end(call, contract.BackendBroken(SETTINGS))
-            return
-        call.is_retry = True
-        self.deadlines.pop(call, None)
-        self.connect(call)
 
     def end(self, call: Call, result: Result) -> None:
-        """Start the next one of the queue, and give the result to whoever waits for it."""
-        if call.stage is not STARTED:
-            return
-        call.stage = ENDED
-        self.deadlines.pop(call, None)
-        while self.queue:
-            following = self.queue.popleft()
-            if following.stage is QUEUED:  # not cancelled meanwhile
-                self.start(following)
-                break
-        else:
-            self.free += 1
-        call.done(result)
+        """Give the result to whoever waits for it."""
+        if done := call.done:
+            self.release(call)
+            done(result)
 
     def cancel(self, call: Call) -> None:
         """Forget a call that nobody waits for any more."""
-        if call.stage is STARTED:
-            self.cut_off(call)
-            call.done = ignore
-            self.end(call, b"")
-        call.stage = ENDED
+        if call.done and call.way:
+            call.way.cancel()
+            self.release(call)
+        call.done = None
 
-    def cut_off(self, call: Call) -> None:
-        if isinstance(call.connection, asyncio.Task):
-            call.connection.cancel()
-        else:
-            call.connection.abort()
+    def release(self, call: Call) -> None:
+        """Start the next one of the queue instead."""
+        call.done = None
+        self.deadlines.pop(call, None)
+        while self.queue:
+            following = self.queue.popleft()
+            if following.done:  # not cancelled meanwhile
+                self.start(following)
+                return
+        self.free += 1
 
     def restart_timeout(self, call: Call) -> None:
         """BACKEND_TIMEOUT_S from now on, until something is received."""
@@ -169,13 +128,13 @@ class Backend:
             if deadline > loop.time():
                 self.timer = loop.call_at(deadline, self.sweep)
                 return
-            self.cut_off(call)
+            call.way.cancel()
             self.end(call, contract.BackendSlow(SETTINGS))
         self.timer = None
 
     def close(self) -> None:
         for connection in list(self.idle):
-            connection.abort()
+            connection.cancel()
 
 
 class BackendConnection(asyncio.Protocol):
@@ -184,18 +143,19 @@ class BackendConnection(asyncio.Protocol):
     def __init__(self, backend: Backend, call: Call) -> None:
         self.backend = backend
         self.call: Call | None = call
+        self.is_kept = False  # after its last answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.parser = httptools.HttpResponseParser(self)
-        if self.call.stage is STARTED:
+        if self.call.done:
             self.send(self.call)
         else:
-            self.abort()
+            self.cancel()
 
     def send(self, call: Call) -> None:
         self.call = call
-        call.connection = self
+        call.way = self
         self.body = b""
         self.received = NOTHING
         self.transport.write(call.head)
@@ -204,7 +164,7 @@ class BackendConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         call = self.call
         if not call:  # nobody asked
-            self.abort()
+            self.cancel()
             return
         self.received = PART
         try:
@@ -216,10 +176,10 @@ class BackendConnection(asyncio.Protocol):
             return
         is_good = self.received is ALL and self.parser.get_status_code() == 200
         self.call = None
-        if self.received is ALL and self.is_kept:
+        if is_good and self.is_kept:
             self.backend.idle[self] = None
         else:
-            self.abort()
+            self.cancel()
         self.backend.end(call, self.body if is_good else contract.BackendBroken(SETTINGS))
 
     def on_message_begin(self) -> None:
@@ -234,21 +194,19 @@ class BackendConnection(asyncio.Protocol):
             self.received = ALL
         self.is_kept = self.parser.should_keep_alive()
 
-    def eof_received(self) -> None:
-        self.backend.idle.pop(self, None)
-
     def connection_lost(self, error: Exception | None) -> None:
         self.backend.idle.pop(self, None)
         self.parser = None  # a reference cycle
         call, self.call = self.call, None
         if not call:
             return
-        if self.received is NOTHING:
-            self.backend.retry(call)
+        if self.is_kept and self.received is NOTHING:
+            self.backend.connect(call)  # once more: this one was closed while it was idle
         else:
             self.backend.end(call, contract.BackendBroken(SETTINGS))
 
-    def abort(self) -> None:
+    def cancel(self) -> None:
+        """Close it, whatever was to come."""
         self.call = None
         self.backend.idle.pop(self, None)
         self.transport.abort()
@@ -287,7 +245,3 @@ def checked(result: Result | list[bytes]) -> Result | list[bytes]:
     if isinstance(result, contract.Problem):
         raise result
     return result
-
-
-def ignore(result: Result) -> None:
-    """For a result that nobody waits for."""
