@@ -20,7 +20,15 @@ from pathlib import Path
 SERVICES = Path(__file__).resolve().parent
 BACKEND = "backend"  # what the services wait for; no service itself
 LOCK = "requirements.txt"
-SHARED = ("contract.py", "start.py", "asgi.py", "gunicorn_asgi.py", "gunicorn_wsgi.py", "bare")
+SHARED = (
+    "contract.py",
+    "start.py",
+    "asgi.py",
+    "gunicorn_asgi.py",
+    "gunicorn_wsgi.py",
+    "uvicorn_asgi.py",
+    "bare",
+)
 
 # What a service may see of the environment. Nothing else: GUNICORN_CMD_ARGS, UVICORN_*,
 # HTTP_PROXY and their like would change what is measured.
