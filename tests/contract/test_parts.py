@@ -19,7 +19,7 @@ FILES = {
     "web/wire.py": "",
     "web/chat.py": "",
     "web/one/serve": "exec one app\n",
-    "web/one/fast/client.py": "import bare.socket\n",
+    "web/one/fast/client.py": "import bare.socket\nx = 1\n",
     "web/two/serve": "exec two app\n",
     "bare/socket.py": "",
     "other/app.py": "import client\n",
