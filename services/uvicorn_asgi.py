@@ -29,7 +29,7 @@ async def serve(listener: socket.socket) -> None:
     """Serve until SIGTERM, and then what has arrived."""
     server = uvicorn.Server(CONFIG)
     serving = asyncio.create_task(server.serve([listener]))
-    while not (server.started or serving.done()):  # it takes the signals at first
+    while not (server.started or serving.done()):  # its signal handlers come before ours
         await asyncio.sleep(0.01)
     if not serving.done():
         await start.sigterm()
