@@ -18,16 +18,17 @@ MANY = 300
 
 
 @pytest.mark.part("server")
-def test_few_processes(start: Start, name: str, backend: Backend) -> None:
+def test_few_processes(start: Start, name: str, backend: Backend, serial: bool) -> None:
     """In containers, whose limit also binds an administrator."""
     with start(name, ready=False, few=True, BACKEND_URL=backend.url) as service:
         assert until(lambda: is_up(service) or not service.is_running(), STARTS_S)
         if not service.is_running():
             assert len(service.log().splitlines()) == 1, service.log()
             return
-        asks = [("/?delay=0.3", identified(f"few-{number}")) for number in range(MANY)]
+        delay = "0.01" if serial else "0.3"
+        asks = [(f"/?delay={delay}", identified(f"few-{number}")) for number in range(MANY)]
         for number, answer in enumerate(together(service.url, asks)):
-            check(answer, 200, echo("0.3", f"few-{number}"))
+            check(answer, 200, echo(delay, f"few-{number}"))
 
 
 @pytest.mark.parametrize(
