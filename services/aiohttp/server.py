@@ -1,10 +1,8 @@
 """aiohttp's `web.Application` and its runner; every answer is JSON, those to errors, too."""
 
-import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 import chat
 from aiohttp import web
@@ -17,19 +15,13 @@ def answer(body: bytes, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, headers={"Content-Type": contract.JSON})
 
 
-def refuse(transport: asyncio.Transport) -> NoReturn:
-    """End a request without a version, or of HTTP/2: aiohttp's parser takes both as they are."""
-    transport.write(b"HTTP/1.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    transport.close()
-    raise ConnectionError
-
-
 @web.middleware
 async def errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    if request.version.major != 1:
-        refuse(request.transport)
+    if request.version.major != 1:  # aiohttp's parser takes 0.9 and 2.0, too
+        request.transport.abort()
+        raise ConnectionError
     try:
         return await handler(request)
     except contract.Problem as problem:

@@ -22,7 +22,6 @@ from start import SETTINGS
 
 INFO = start.info()
 DESCRIPTORS_TO_SPARE = 8  # for what opens one now and then, as looking up a name does
-DESCRIPTORS_FOR_CALLS = 32  # never given to clients: so many calls at least are possible
 
 loop = EventLoop()
 backend = Backend(loop)
@@ -97,7 +96,6 @@ def serve(listener: socket.socket) -> None:
     """Answer until SIGTERM or SIGINT; then finish what is in flight."""
     poller = POLLERS[sys.argv[1]]()
     backend.descriptors = descriptors(poller)
-    backend.for_clients = backend.descriptors - DESCRIPTORS_FOR_CALLS
     accepting = Socket(loop, listener)
     loop.spawn(server.accept(accepting))
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -61,8 +61,6 @@ class Member:
                     self.take(frame)
                 self.send_control()
                 data = yield from self.client.read()
-                if not data:
-                    return
         finally:
             members.discard(self)
 
@@ -72,19 +70,15 @@ class Member:
         elif frame.opcode in (Opcode.TEXT, Opcode.CONT) and self in members:
             self.parts.append(bytes(frame.data))
             if frame.fin:
-                self.pass_on(b"".join(self.parts))
-                self.parts.clear()
-
-    def pass_on(self, message: bytes) -> None:
-        try:
-            message.decode()
-        except UnicodeDecodeError:
-            self.close(CloseCode.INVALID_DATA)
-            return
-        data = Frame(Opcode.TEXT, message).serialize(mask=False)  # once for all of them
-        for member in list(members):
-            if member is not self:
-                member.send(data)
+                message, self.parts = b"".join(self.parts), []
+                try:
+                    message.decode()
+                except UnicodeDecodeError:
+                    self.close(CloseCode.INVALID_DATA)
+                    return
+                data = Frame(Opcode.TEXT, message).serialize(mask=False)  # once for all of them
+                for member in members - {self}:
+                    member.send(data)
 
     def send(self, data: bytes) -> None:
         """Send what the socket takes now and queue the rest; drop a member that does not read."""

@@ -12,6 +12,7 @@ import contract
 from start import SETTINGS
 
 ADDRESS = urlsplit(SETTINGS.backend_url)
+DESCRIPTORS_FOR_CALLS = 32  # that clients leave
 
 
 class Backend:
@@ -22,7 +23,7 @@ class Backend:
         self.idle: list[Socket] = []
         self.queue: deque[Future] = deque()
         self.slots = SETTINGS.concurrency  # one for each request in flight
-        self.descriptors = self.for_clients = math.inf  # that are left
+        self.descriptors = math.inf  # that are left
 
     def call(self, delay: str, request_id: str) -> Waits[bytes]:
         """The body of the backend's answer; raises BackendBroken or BackendSlow."""
@@ -90,15 +91,13 @@ class Backend:
 
     def admit_client(self) -> bool:
         """Whether there is a descriptor for one more client; an idle connection makes room."""
-        if self.idle and self.descriptors <= 0:
+        if self.idle and self.descriptors <= DESCRIPTORS_FOR_CALLS:
             self.idle.pop(0).close()
             self.descriptors += 1
-        is_admitted = self.descriptors > 0 and self.for_clients > 0
+        is_admitted = self.descriptors > DESCRIPTORS_FOR_CALLS
         self.descriptors -= is_admitted
-        self.for_clients -= is_admitted
         return is_admitted
 
     def client_left(self) -> None:
         self.descriptors += 1
-        self.for_clients += 1
         self.start_next()

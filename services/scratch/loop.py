@@ -133,10 +133,10 @@ class EventLoop:
         """Let `run` end with this turn."""
         self.running = False
 
-    def step(self, task: Waits[Any]) -> None:
+    def step(self, task: Waits[Any], error: BaseException | None = None) -> None:
         """Let a task go on to where it has to wait, and put it where it will be found."""
         try:
-            awaited = next(task)
+            awaited = task.throw(error) if error else next(task)
         except StopIteration:
             return
         except Exception:  # a fault: the others go on
@@ -262,18 +262,19 @@ class Socket:
         self.loop, self.sock, self.fd = loop, sock, sock.fileno()
         self.timeout_s = timeout_s
         self.deadline = 0.0
-        self.has_timer = self.is_late = False
+        self.has_timer = False
 
-    def read(self, size: int = 65536) -> Waits[bytes]:
-        """What comes next, up to `size` bytes; none at the end."""
+    def read(self) -> Waits[bytes]:
+        """What comes next; ConnectionError at the end."""
         while True:
             yield self, READ
-            if self.is_late:
-                raise TimeoutError
             try:
-                return self.sock.recv(size)
+                data = self.sock.recv(65536)
             except BlockingIOError:
                 continue
+            if not data:
+                raise ConnectionError
+            return data
 
     def write(self, data: bytes | memoryview) -> Waits[None]:
         """Send all of it."""
@@ -286,19 +287,19 @@ class Socket:
                 return
             data = memoryview(data)[sent:]
             yield self, WRITE
-            if self.is_late:
-                raise TimeoutError
 
     def connect(self, address: tuple[Any, ...]) -> Waits[None]:
-        """Connect to a numeric address."""
-        with contextlib.suppress(BlockingIOError):
-            self.sock.connect(address)
-            return
-        yield self, WRITE
-        if self.is_late:
-            raise TimeoutError
-        if error := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(error, os.strerror(error))
+        """Connect to a numeric address; closed where that fails."""
+        try:
+            with contextlib.suppress(BlockingIOError):
+                self.sock.connect(address)
+                return
+            yield self, WRITE
+            if error := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, os.strerror(error))
+        except BaseException:
+            self.close()
+            raise
 
     def cut(self) -> None:
         """End the connection in both directions: whoever waits for it will see."""
@@ -327,6 +328,6 @@ class Socket:
             self.loop.at(self.deadline, self.check_deadline)
             return
         self.has_timer = False
-        if waits:
-            self.is_late = True
-            self.loop.wake(self.fd, READ | WRITE)
+        for waiting in self.loop.stopped.values():
+            if self.timeout_s is not None and (task := waiting.pop(self.fd, None)):
+                self.loop.step(task, TimeoutError())

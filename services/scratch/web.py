@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import re
 import socket
@@ -19,9 +18,6 @@ import contract
 import start
 
 MAX_HEAD = 8192  # bytes, of a request or an answer
-MAX_BODY = 1 << 20  # bytes, of a request: it is read and dropped
-IDLE_S = 300.0  # after which a client that neither asks nor reads loses its connection
-LINGER_S = 1.0  # for a client that is refused to read why
 ACCEPTED_A_TURN = 64
 END = b"\r\n\r\n"
 
@@ -31,7 +27,7 @@ _request_line = re.compile(
 ).fullmatch
 _field = re.compile(rf"({_TOKEN}):([\t -~\x80-\xff]*)").fullmatch
 _close = re.compile(r"(?i)(?:^|,)[\t ]*close[\t ]*(?:,|$)").search
-_length = re.compile("[0-9]{1,18}").fullmatch
+_length = re.compile("[0-9]{1,7}").fullmatch  # of a body, which is read and dropped
 _status_line = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?\r\n").match
 _chunk_size = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?").fullmatch
 _answer_length = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.I).search
@@ -50,6 +46,7 @@ class Request:
     path: str
     query: str
     headers: dict[str, str]
+    length: int  # of its body
     is_last: bool  # on its connection
     head: bytes
     client: Socket
@@ -72,22 +69,13 @@ def parse_request(head: bytes, client: Socket) -> Request:
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     if not request_line or (request_line[3] == "1" and "host" not in headers):
         raise contract.Problem(400, "malformed request")
+    length = headers.get("content-length", "0")
+    if "transfer-encoding" in headers or not _length(length):
+        raise contract.Problem(411, "a body needs one Content-Length, of 7 digits at most")
     method, target, minor = request_line.groups()
     path, _, query = target.partition("?")
     is_last = minor == "0" or bool(_close(headers.get("connection", "")))
-    return Request(method, path or "/", query, headers, is_last, head, client)
-
-
-def body_length(request: Request) -> int:
-    """The bytes of a request's body; a Problem where that is unknown or too much."""
-    if "transfer-encoding" in request.headers:
-        raise contract.Problem(411, "a body needs a Content-Length")
-    length = request.headers.get("content-length", "0")
-    if not _length(length):
-        raise contract.Problem(400, "Content-Length must be given once, as a number")
-    if int(length) > MAX_BODY:
-        raise contract.Problem(413, "request body over 1 MiB")
-    return int(length)
+    return Request(method, path or "/", query, headers, int(length), is_last, head, client)
 
 
 def response(status: int, body: bytes, request: Request | None) -> bytes:
@@ -100,26 +88,33 @@ def response(status: int, body: bytes, request: Request | None) -> bytes:
     return head if request is not None and request.method == "HEAD" else head + body
 
 
+def read_request(client: Socket, data: bytes) -> Waits[Request]:
+    """The next request, of which `data` has come; OSError where there is none, or a Problem."""
+    while (end := (data := data.lstrip(b"\r\n")).find(END, 0, MAX_HEAD)) < 0:
+        if len(data) >= MAX_HEAD:
+            raise contract.Problem(431, "request head over 8 KiB")
+        data += yield from client.read()
+    end += len(END)
+    request = parse_request(data[:end], client)
+    end += request.length
+    while len(data) < end:
+        data += yield from client.read()
+    request.rest = data[end:]
+    return request
+
+
+@dataclass
 class Server:
-    """Accepts connections, and answers what each of them asks, one after the other.
+    """Accepts connections, and answers what each of them asks, one after the other."""
 
-    `admit` says whether there is room for one more, `left` is called when one is gone,
-    `on_stop` when no more are accepted.
-    """
-
-    def __init__(
-        self,
-        loop: EventLoop,
-        routes: dict[str, Handler],
-        admit: Callable[[], bool],
-        left: Callable[[], None],
-    ) -> None:
-        self.loop, self.routes = loop, routes
-        self.admit, self.left = admit, left
-        self.on_stop: Callable[[], None] = lambda: None
-        self.in_flight = 0
-        self.is_stopping = False
-        self.has_warned = False
+    loop: EventLoop
+    routes: dict[str, Handler]
+    admit: Callable[[], bool]  # says whether there is room for one more connection
+    left: Callable[[], None]  # is called when one is gone
+    on_stop: Callable[[], None] = lambda: None  # is called when no more are accepted
+    in_flight: int = 0
+    is_stopping: bool = False
+    has_warned: bool = False
 
     def accept(self, listener: Socket) -> Waits[None]:
         while True:
@@ -136,23 +131,20 @@ class Server:
                 yield from self.loop.sleep(1)
 
     def welcome(self, connection: socket.socket) -> None:
-        if not self.admit():
-            connection.close()
-            if not self.has_warned:
-                self.has_warned = True
-                message = "out of descriptors: refusing new connections"
-                print(message, file=sys.stderr, flush=True)
+        if self.admit():
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.loop.spawn(self.serve(Socket(self.loop, connection, start.KEEP_ALIVE_S)))
             return
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.loop.spawn(self.serve(Socket(self.loop, connection, IDLE_S)))
+        connection.close()
+        if not self.has_warned:
+            self.has_warned = True
+            print("out of descriptors: refusing new connections", file=sys.stderr, flush=True)
 
     def serve(self, client: Socket) -> Waits[None]:
         try:
             yield from self.converse(client)
-        except contract.Problem as refusal:  # what follows cannot be told from it, either
-            yield from self.refuse(client, refusal)
         except OSError:
-            pass  # it closed the connection, or sent nothing for too long
+            pass  # it closed the connection, or neither sent nor read anything for too long
         finally:
             client.close()
             self.left()
@@ -169,20 +161,20 @@ class Server:
         self.loop.stop()
 
     def converse(self, client: Socket) -> Waits[None]:
-        """Answer request after request; a Problem where one cannot be read."""
+        """Answer request after request."""
         data = b""
         while True:
             was_there = END in data  # while the one before was answered
-            request = yield from self.read(client, data)
-            if request is None:
+            try:
+                request = yield from read_request(client, data)
+            except contract.Problem as refusal:  # what follows cannot be told from it, either
+                body = contract.error_body(refusal.message)
+                yield from client.write(response(refusal.status, body, None))
                 return
             self.in_flight += 1
             try:
-                if self.is_stopping and not was_there:
-                    request.is_last = True
-                    status, body = 503, contract.error_body(contract.SHUTTING_DOWN)
-                else:
-                    status, body = yield from self.answer(request)
+                is_late = self.is_stopping and not was_there
+                status, body = yield from self.answer(request, is_late)
                 if body is None:  # the handler has done it all
                     return
                 data = request.rest
@@ -193,32 +185,11 @@ class Server:
             if request.is_last:
                 return
 
-    def read(self, client: Socket, data: bytes) -> Waits[Request | None]:
-        """The next request, of which `data` has come; None where there is no other."""
-        while (end := (data := data.lstrip(b"\r\n")).find(END, 0, MAX_HEAD)) < 0:
-            if len(data) >= MAX_HEAD:
-                raise contract.Problem(431, "request head over 8 KiB")
-            line, newline, _ = data.partition(b"\n")
-            if newline and not _request_line(line.decode("latin-1").removesuffix("\r")):
-                raise contract.Problem(400, "malformed request")  # HTTP/0.9 has no more lines
-            more = yield from client.read()
-            if not more:
-                return None
-            data += more
-        end += len(END)
-        request = parse_request(data[:end], client)
-        end += body_length(request)
-        while len(data) < end:
-            more = yield from client.read()
-            if not more:
-                return None
-            data += more
-        request.rest = data[end:]
-        return request
-
-    def answer(self, request: Request) -> Waits[tuple[int, bytes | None]]:
+    def answer(self, request: Request, is_late: bool) -> Waits[tuple[int, bytes | None]]:
         """The status and the body of the answer."""
         try:
+            if is_late:
+                raise contract.Problem(503, contract.SHUTTING_DOWN)
             handler = self.routes.get(request.path)
             if handler is None:
                 raise contract.Problem(404, contract.NO_ROUTE)
@@ -231,15 +202,6 @@ class Server:
         except Exception:
             traceback.print_exc()
             return 500, contract.error_body(contract.INTERNAL)
-
-    def refuse(self, client: Socket, refusal: contract.Problem) -> Waits[None]:
-        with contextlib.suppress(OSError):
-            body = contract.error_body(refusal.message)
-            yield from client.write(response(refusal.status, body, None))
-            client.sock.shutdown(socket.SHUT_WR)
-            self.loop.at(monotonic() + LINGER_S, client.cut)
-            while (yield from client.read()):  # left unread it would reset the connection
-                pass
 
 
 class Stale(OSError):
@@ -254,25 +216,15 @@ def connect(loop: EventLoop, host: str, port: int, timeout_s: float) -> Waits[So
     """A connection to the first of the host's addresses that takes it; each may take its time."""
     # The system's resolver blocks: a thread has to wait for it.
     found = yield from loop.in_thread(socket.getaddrinfo, host, port, 0, socket.SOCK_STREAM)
-    failure = OSError("no address")
-    for family, kind, protocol, _, address in found:
+    while True:
+        family, kind, protocol, _, address = found.pop(0)
         try:
-            sock = socket.socket(family, kind, protocol)
-            return (yield from _open(loop, sock, address, timeout_s))
-        except OSError as error:  # a TimeoutError is one, too
-            failure = error
-    raise failure
-
-
-def _open(loop: EventLoop, sock: socket.socket, address: tuple, timeout_s: float) -> Waits[Socket]:
-    connection = Socket(loop, sock, timeout_s)
-    try:
-        yield from connection.connect(address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+            connection = Socket(loop, socket.socket(family, kind, protocol), timeout_s)
+            yield from connection.connect(address)
+            return connection
+        except OSError:  # a TimeoutError is one, too
+            if not found:
+                raise
 
 
 def ask(connection: Socket, request: bytes) -> Waits[tuple[int, bytes]]:
@@ -286,18 +238,14 @@ def ask(connection: Socket, request: bytes) -> Waits[tuple[int, bytes]]:
             yield from connection.write(request)
             data = yield from connection.read()
         except ConnectionError:
-            data = b""
-        if not data:
-            raise Stale
-        while (end := data.find(END)) < 0:
-            data += yield from _more(connection, data)
-        status, length, keep_alive = parse_answer(data[: end + 2])
-        body = data[end + 4 :]
+            raise Stale from None
+        head, _, body = (yield from _until(connection, data, END)).partition(END)
+        status, length, keep_alive = parse_answer(head + b"\r\n")
         if length is None:
             body = yield from _chunks(connection, body)
         else:
             while len(body) < length:
-                body += yield from _more(connection)
+                body += yield from connection.read()
         is_done = keep_alive and len(body) == length
         return status, body[:length]
     finally:
@@ -319,9 +267,7 @@ def _chunks(connection: Socket, data: bytes) -> Waits[bytes]:
     """A body in chunks, of which `data` has come; its trailers are left unread."""
     body = b""
     while True:
-        while b"\r\n" not in data:
-            data += yield from _more(connection, data)
-        line, _, data = data.partition(b"\r\n")
+        line, _, data = (yield from _until(connection, data, b"\r\n")).partition(b"\r\n")
         size = _chunk_size(line)
         if not size:
             raise BadAnswer
@@ -329,14 +275,15 @@ def _chunks(connection: Socket, data: bytes) -> Waits[bytes]:
         if not end:
             return body
         while len(data) < end + 2:
-            data += yield from _more(connection)
+            data += yield from connection.read()
         body += data[:end]
         data = data[end + 2 :]
 
 
-def _more(connection: Socket, line: bytes = b"") -> Waits[bytes]:
-    """What follows, where something has to; a `line` without an end must not get too long."""
-    data = b"" if len(line) > MAX_HEAD else (yield from connection.read())
-    if not data:
-        raise BadAnswer
+def _until(connection: Socket, data: bytes, mark: bytes) -> Waits[bytes]:
+    """`data` and what follows, to a `mark` at least, which has to come within MAX_HEAD."""
+    while mark not in data:
+        if len(data) > MAX_HEAD:
+            raise BadAnswer
+        data += yield from connection.read()
     return data
