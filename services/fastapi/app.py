@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
+from answers import ERRORS, answer, query, request_id
 from client import Backend
 from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
 
 import asgi
 import contract
@@ -28,7 +28,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await backend.close()
 
 
-app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)  # the routes below only
+# No routes but those below.
+app = FastAPI(
+    lifespan=lifespan, exception_handlers=ERRORS, openapi_url=None, redirect_slashes=False
+)
 app.add_middleware(asgi.strict)
 
 
@@ -91,31 +94,3 @@ async def together(*coroutines: Coroutine[None, None, object]) -> list:
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-def query(request: Request) -> str:
-    return request.scope["query_string"].decode("latin-1")
-
-
-def request_id(request: Request) -> str:
-    given = request.headers.getlist("X-Request-ID")
-    return contract.checked_request_id(",".join(given) if given else None)
-
-
-def answer(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type=contract.JSON)
-
-
-@app.exception_handler(contract.Problem)
-async def problem(request: Request, error: contract.Problem) -> Response:
-    return answer(contract.error_body(error.message), error.status)
-
-
-@app.exception_handler(HTTPException)
-@app.exception_handler(Exception)
-async def http_error(request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 500)
-    message = contract.MESSAGES.get(status, contract.INTERNAL)
-    response = answer(contract.error_body(message), status)
-    response.headers.update(getattr(error, "headers", None) or {})
-    return response

@@ -9,10 +9,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 from functools import partial
 
+from answers import ERRORS, answer, query, request_id
 from anyio.to_thread import current_default_thread_limiter
 from client import Backend
 from fastapi import FastAPI, Request, Response
-from starlette.exceptions import HTTPException
 
 import asgi
 import contract
@@ -33,7 +33,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)  # the routes below only
+# No routes but those below.
+app = FastAPI(
+    lifespan=lifespan, exception_handlers=ERRORS, openapi_url=None, redirect_slashes=False
+)
 app.add_middleware(asgi.strict)
 
 
@@ -95,31 +98,3 @@ def together(pool: Executor, work: Callable, parts: list) -> list:
         return [work(parts[0]), *(other.result() for other in others)]
     finally:
         wait([other for other in others if not other.cancel()])
-
-
-def query(request: Request) -> str:
-    return request.scope["query_string"].decode("latin-1")
-
-
-def request_id(request: Request) -> str:
-    given = request.headers.getlist("X-Request-ID")
-    return contract.checked_request_id(",".join(given) if given else None)
-
-
-def answer(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, media_type=contract.JSON)
-
-
-@app.exception_handler(contract.Problem)
-async def problem(request: Request, error: contract.Problem) -> Response:
-    return answer(contract.error_body(error.message), error.status)
-
-
-@app.exception_handler(HTTPException)
-@app.exception_handler(Exception)
-async def http_error(request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 500)
-    message = contract.MESSAGES.get(status, contract.INTERNAL)
-    response = answer(contract.error_body(message), status)
-    response.headers.update(getattr(error, "headers", None) or {})
-    return response
