@@ -124,8 +124,6 @@ def _peculiar(about: dict[str, Any]) -> list[str]:
     exceptions, info = about.get("exceptions", {}), about.get("info") or {}
     if about.get("limit") and "slots" in info:
         found.append(f"no more than {info['slots']:,} requests wait at once: {about['limit']}")
-    if "keep-alive" in exceptions:
-        found.append(f"the connection is closed after each answer: {exceptions['keep-alive']}")
     if "client keep-alive" in exceptions:
         found.append(exceptions["client keep-alive"])
     return found

@@ -205,9 +205,10 @@ def test_everything_is_all_but_the_short_ones() -> None:
     assert {profile.kind for profile in everything} == set(KINDS)
 
 
-def test_the_services_that_profiles_name_exist() -> None:
+def test_the_services_that_profiles_name_can_be_measured() -> None:
     for profile in [*profiles.select("everything"), *map(of_the_project, SINGLE)]:
-        assert {*profile.services, *filter(None, [profile.again])} <= set(catalog.names())
+        for name in (*profile.services, *filter(None, [profile.again])):
+            assert catalog.load(name).has(profile.of_kind.route), (profile.name, name)
 
 
 def test_what_people_run_comes_first() -> None:

@@ -121,15 +121,13 @@ def test_what_a_service_is_stands_beside_its_name_in_every_table(tmp_path: Path)
 
 def test_what_is_peculiar_to_a_service_is_said_under_the_tables(tmp_path: Path) -> None:
     run = run_kinds.run("composite", rounds=1)
-    closes, connects = "it would only wait", "a new connection to the backend for each call"
-    run.services["flask-ioloop"]["exceptions"] = {"keep-alive": closes}
+    connects = "a new connection to the backend for each call"
     for name in ("sanic", "tornado"):
         run.services[name]["exceptions"] = {"client keep-alive": connects, "masking": "no matter"}
     run.services["flask-gevent"] |= {"limit": "its pool of 40 greenlets"}
     run.services["flask-gevent"]["info"]["slots"] = 40
     found = page(run, tmp_path)
     for said in (
-        f"flask-ioloop: the connection is closed after each answer: {closes}.",
         f"sanic and tornado: {connects}.",
         "flask-gevent: no more than 40 requests wait at once: its pool of 40 greenlets.",
     ):
