@@ -42,7 +42,8 @@ class UnknownFolder(ValueError):
 
 def names(services: Path = SERVICES) -> list[str]:
     """All services, sorted."""
-    return sorted(_folders(services))
+    found = [path.parent.relative_to(services) for path in services.rglob("service.toml")]
+    return sorted("-".join(folder.parts) for folder in found)
 
 
 def chain(name: str, services: Path = SERVICES) -> list[Path]:
@@ -141,11 +142,6 @@ def collect(name: str, target: Path) -> None:
             _copy(file, target / "services" / file.relative_to(SERVICES))
     for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def _folders(services: Path) -> dict[str, Path]:
-    found = [path.parent for path in services.rglob("service.toml")]
-    return {"-".join(folder.relative_to(services).parts): folder for folder in found}
 
 
 def _folder(above: Path, name: str) -> Path | None:

@@ -52,11 +52,9 @@ class Composite:
         self.answers[0] = checked(result)
         contract.burn(self.cycles)
         for place in (1, 6):
-            ids, done = (
-                self.ids[place : place + 5],
-                partial(self.request.attempt, self.branch, place),
-            )
-            self.branches.append(Together(backend, self.delay, ids, done))
+            done = partial(self.request.attempt, self.branch, place)
+            branch = Together(backend, self.delay, self.ids[place : place + 5], done)
+            self.branches.append(branch)
 
     def branch(self, place: int, results: list[bytes] | contract.Problem) -> None:
         if isinstance(results, contract.Problem):

@@ -104,14 +104,14 @@ class EventLoop:
         self.numbers = itertools.count()  # so that no two timers compare their functions
         self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()  # for the threads
         self.done: deque[tuple[Future, Any, BaseException | None]] = deque()  # by the threads
-        self.running = True
+        self.is_running = True  # False lets `run` end with this turn
 
     def spawn(self, task: Waits[Any]) -> None:
         """Begin a task, at the next turn."""
         self.tasks.append(task)
 
     def run(self, poller: Select | Poll) -> None:
-        """Run the tasks until `stop`. What belongs to one process is made here, not before."""
+        """Run the tasks while `is_running`. Only here is made what belongs to one process."""
         self.poller = poller
         self.notify, event = socket.socketpair()
         self.notify.setblocking(False)
@@ -119,7 +119,7 @@ class EventLoop:
         self.spawn(self.monitor(Socket(self, event)))
         for _ in range(THREADS):
             threading.Thread(target=self.work, daemon=True).start()
-        while self.running:
+        while self.is_running:
             for fd, events in poller.wait(self.stopped, self.pause_s()):
                 self.wake(fd, events)
             while self.timers and self.timers[0][0] <= monotonic():
@@ -128,10 +128,6 @@ class EventLoop:
                 self.step(self.tasks.popleft())
         for task in [*self.tasks, *self.stopped[READ].values(), *self.stopped[WRITE].values()]:
             task.close()  # now, while all they need is still there
-
-    def stop(self) -> None:
-        """Let `run` end with this turn."""
-        self.running = False
 
     def step(self, task: Waits[Any], error: BaseException | None = None) -> None:
         """Let a task go on to where it has to wait, and put it where it will be found."""

@@ -158,7 +158,7 @@ class Server:
         deadline = monotonic() + start.DRAIN_S
         while self.in_flight and monotonic() < deadline:
             yield from self.loop.sleep(0.01)
-        self.loop.stop()
+        self.loop.is_running = False
 
     def converse(self, client: Socket) -> Waits[None]:
         """Answer request after request."""
