@@ -29,7 +29,6 @@ OTHERS = {
     "SANIC_RESPONSE_TIMEOUT": "0.001",
     "FLASK_DEBUG": "1",
     "DJANGO_SETTINGS_MODULE": "nowhere",
-    "QUART_DEBUG": "1",
     "GEVENT_RESOLVER": "nowhere",
     **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"), NOWHERE),
     "PYTHONPATH": "/nowhere",
