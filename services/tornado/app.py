@@ -9,7 +9,7 @@ import socket
 from collections.abc import Coroutine
 
 import uvloop
-from chat import MAX_MESSAGE, PING_S, Chat
+from chat import PING_S, Chat
 from client import Backend
 from handler import Handler, NoRoute, Service
 from tornado.httpserver import HTTPServer
@@ -94,7 +94,7 @@ service = Service(
     ],
     default_handler_class=NoRoute,
     log_function=lambda handler: None,  # no access log
-    websocket_max_message_size=MAX_MESSAGE,
+    websocket_max_message_size=contract.MAX_MESSAGE,  # 1009 above it
     websocket_ping_interval=PING_S,
 )
 

@@ -9,7 +9,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 import contract
 
-MAX_MESSAGE = contract.MAX_MESSAGE  # Tornado closes with 1009 above it
 MAX_QUEUED = 256  # messages for one member,
 MAX_QUEUED_BYTES = 1024 * 1024  # and their size
 PING_S = 20  # Tornado drops a member that does not answer a ping until the next
@@ -44,14 +43,13 @@ class Chat(Handler, WebSocketHandler):
         """Queue a message; drop the member if the queue is full."""
         if self.ws_connection is None:
             return
-        is_full = len(self.queue) == MAX_QUEUED
-        if is_full or self.queued_bytes + len(message) > MAX_QUEUED_BYTES:
-            self.queue.clear()
-            self.close(1013, "too slow")  # Tornado cuts it off after 5 s
-            return
         self.queue.append(message)
         self.queued_bytes += len(message)
-        self.send_queued()
+        if len(self.queue) > MAX_QUEUED or self.queued_bytes > MAX_QUEUED_BYTES:
+            self.queue.clear()
+            self.close(1013, "too slow")  # Tornado cuts it off after 5 s
+        else:
+            self.send_queued()
 
     def send_queued(self, written: Awaitable[None] | None = None) -> None:
         # Tornado's own buffer has no limit: it gets the next message when it is empty.

@@ -26,7 +26,7 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         Handler.in_flight += 1
         if Handler.stopping:
-            self.answer(contract.error_body(contract.SHUTTING_DOWN), 503)
+            raise contract.Problem(503, contract.SHUTTING_DOWN)
 
     def on_finish(self) -> None:
         Handler.in_flight -= 1
@@ -73,5 +73,4 @@ class Handler(RequestHandler):
 class NoRoute(Handler):
     def prepare(self) -> None:
         super().prepare()
-        if not self._finished:
-            raise contract.Problem(404, contract.NO_ROUTE)
+        raise contract.Problem(404, contract.NO_ROUTE)

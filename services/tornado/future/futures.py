@@ -7,11 +7,14 @@ That is how a call became asynchronous where no library was.
 
 import os
 import socket
+from contextlib import suppress
 
-from httptools import HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade
 from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 
+from bare import socket_client
+from bare.asyncio_client import Stale
 from start import SETTINGS
 
 
@@ -46,7 +49,8 @@ async def connected(family: socket.AddressFamily, address: tuple) -> socket.sock
     peer = socket.socket(family)
     try:
         peer.setblocking(False)
-        peer.connect_ex(address)
+        with suppress(BlockingIOError):  # it has begun
+            peer.connect(address)
         await ready(peer, IOLoop.WRITE)
         if error := peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, os.strerror(error))
@@ -56,47 +60,33 @@ async def connected(family: socket.AddressFamily, address: tuple) -> socket.sock
     return peer
 
 
-async def ask(peer: socket.socket, request: bytes) -> "Answer":
-    """Send a request and read the answer; raises Stale, OSError or what httptools does."""
-    answer = Answer()
-    try:
-        peer.sendall(request)  # short: an idle socket takes it whole, or is broken
-        while not answer.is_complete:
-            await ready(peer, IOLoop.READ)
-            data = peer.recv(65536)
-            if not data:
-                raise ConnectionResetError
-            answer.parser.feed_data(data)
-        if answer.number > 1 or answer.parser.get_status_code() != 200:
-            raise OSError("no good answer")
-    except ConnectionError:
-        if answer.number:
-            raise
-        raise Stale from None
-    finally:
-        answer.parser = None  # a reference cycle
-    return answer
+class Connection(socket_client.Connection):
+    """One connection, whose `recv` comes after an `await` instead of waiting itself."""
 
-
-class Stale(ConnectionError):
-    """The backend closed the connection before anything came back."""
-
-
-class Answer:
-    """What httptools, a parser in C, has read so far."""
-
-    def __init__(self) -> None:
-        self.parser = HttpResponseParser(self)
-        self.number = 0
+    async def exchange(self, request: bytes) -> bytes:
+        """The body of the answer; raises Stale, another ConnectionError or TimeoutError."""
         self.body = b""
-        self.is_complete = False
-
-    def on_message_begin(self) -> None:
-        self.number += 1
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-        self.is_kept = self.parser.should_keep_alive()
+        self.answers = 0
+        self.is_complete = self.is_kept = False
+        try:
+            self.sock.sendall(request)  # short: an idle socket takes it whole, or is broken
+            while not self.is_complete:
+                await ready(self.sock, IOLoop.READ)
+                received = self.sock.recv(65536)
+                if not received:
+                    raise ConnectionResetError
+                self.parser.feed_data(received)
+            if self.answers > 1 or self.parser.get_status_code() != 200:
+                raise ConnectionError
+        except BaseException as error:  # the rest of the answer would be the next request's
+            self.sock.close()
+            if isinstance(error, (HttpParserError, HttpParserUpgrade)):
+                raise ConnectionError from None
+            if isinstance(error, ConnectionError) and not self.answers:
+                raise Stale from None
+            raise
+        if self.is_kept:
+            self.idle[self] = None
+        else:
+            self.sock.close()
+        return self.body
