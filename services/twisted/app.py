@@ -11,7 +11,7 @@ from itertools import chain
 
 from chat import chat
 from client import Backend
-from server import Service, run
+from server import Root, run
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.web.server import Request
 
@@ -107,7 +107,7 @@ def serve(listener: socket.socket) -> None:
     """Answer until SIGTERM or SIGINT; then finish what is in flight."""
     global backend
     backend = Backend()
-    run(listener, Service(ROUTES), backend.close)
+    run(listener, Root(ROUTES), backend.close)
 
 
 if __name__ == "__main__":

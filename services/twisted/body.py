@@ -4,7 +4,7 @@ Not by `readBody`, which logs a traceback where it is cancelled, and a timeout c
 """
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.iweb import IResponse
@@ -13,28 +13,23 @@ import contract
 from start import SETTINGS
 
 
-def read(response: IResponse) -> Deferred:
-    body = Body(response.code)
-    response.deliverBody(body)
-    return body.whole
-
-
 class Body(Protocol):
     """Collects a body; `whole` is what it will be."""
 
-    def __init__(self, status: int) -> None:
-        self.status = status
+    def __init__(self, response: IResponse) -> None:
+        self.is_good = response.code == 200
         self.parts: list[bytes] = []
         self.whole = Deferred(lambda _: self.transport.loseConnection())
+        response.deliverBody(self)
 
     def dataReceived(self, data: bytes) -> None:
         self.parts.append(data)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def connectionLost(self, reason: Failure) -> None:
         """The end of the body, or of the connection in its middle."""
         if self.whole.called:
             return  # cancelled
-        if reason.check(ResponseDone) and self.status == 200:
+        if self.is_good and reason.check(ResponseDone):
             self.whole.callback(b"".join(self.parts))
         else:
             self.whole.errback(contract.BackendBroken(SETTINGS))

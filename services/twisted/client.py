@@ -1,6 +1,6 @@
 """The backend by Twisted's Agent with a pool of kept connections."""
 
-from body import read
+from body import Body
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.error import ConnectError, TimeoutError
 from twisted.python.failure import Failure
@@ -35,7 +35,8 @@ class Backend:
     def exchange(self, delay: str, request_id: str) -> Deferred:
         url = f"{SETTINGS.backend_url}/delay/{delay}".encode()
         headers = Headers({b"X-Request-ID": [request_id.encode()]}) if request_id else None
-        answer = self.agent.request(b"GET", url, headers).addCallback(read)
+        answer = self.agent.request(b"GET", url, headers)
+        answer.addCallback(lambda response: Body(response).whole)
         # This is all that waits. The timeout is that of the whole call: Agent has no other.
         return answer.addTimeout(SETTINGS.backend_timeout_s, self.reactor, onTimeoutCancel=slow)
 

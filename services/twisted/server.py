@@ -1,25 +1,16 @@
 """What every answer of this service has in common, and what HTTP asks beyond Twisted."""
 
 import re
-import signal
 import socket
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from http import HTTPStatus
 from typing import ClassVar
 
 from chat import Chat
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.task import LoopingCall, deferLater
-from twisted.logger import (
-    FilteringLogObserver,
-    Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
+from twisted.internet.task import deferLater
+from twisted.logger import Logger, STDLibLogObserver, globalLogBeginner
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
@@ -132,43 +123,34 @@ class Service(Site):
     protocol = Channel
     requestFactory = ServiceRequest
 
-    def __init__(self, routes: dict[bytes, Callable]) -> None:
-        super().__init__(Root(routes), timeout=start.KEEP_ALIVE_S)
-
     def log(self, request: Request) -> None:
         """No access log."""
 
 
-def run(listener: socket.socket, service: Service, close: Callable[[], Deferred]) -> None:
+def run(listener: socket.socket, root: Root, close: Callable[[], Deferred]) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in flight, and call `close`."""
     from twisted.internet import reactor  # epoll, and of this process
 
-    is_error = LogLevelFilterPredicate(LogLevel.error)
-    errors = FilteringLogObserver(textFileLogObserver(sys.stderr), [is_error])
-    globalLogBeginner.beginLoggingTo([errors], redirectStandardIO=False)
+    # By Python's logging, which shows warnings and errors.
+    globalLogBeginner.beginLoggingTo([STDLibLogObserver()], redirectStandardIO=False)
     listener.setblocking(False)
+    service = Service(root, timeout=start.KEEP_ALIVE_S)
     port = reactor.adoptStreamPort(listener.fileno(), listener.family, service)
     listener.close()  # the port has a descriptor of its own
 
-    def drain() -> Deferred:
-        # What came before the signal may still be in the sockets' buffers.
-        return deferLater(reactor, 0.1, stop).addCallback(lambda _: close())
-
-    def stop() -> Deferred:
+    @inlineCallbacks
+    def drain() -> Generator[Deferred, None, None]:
+        yield deferLater(reactor, 0.1)  # what came before may still be in the sockets' buffers
         port.stopListening()
         Channel.is_stopping = True
         Chat.close_all()
         deadline = reactor.seconds() + start.DRAIN_S
-
-        def look() -> None:
+        while (Channel.everyone or Chat.members) and reactor.seconds() < deadline:
             for channel in list(Channel.everyone):
                 channel.close_if_idle()
-            if not (Channel.everyone or Chat.members) or reactor.seconds() > deadline:
-                looking.stop()
-
-        looking = LoopingCall(look)
-        return looking.start(0.01)
+            yield deferLater(reactor, 0.01)
+        yield close()
 
     reactor.addSystemEventTrigger("before", "shutdown", drain)
-    reactor.callWhenRunning(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
+    reactor.callWhenRunning(start.heed_sigterm)
     reactor.run()
