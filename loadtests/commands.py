@@ -147,22 +147,30 @@ def _add_to_lock(name: str) -> None:
     """Add to the services' lock what `name` lacks; UsageError where that would change a pin."""
     lock = SERVICES / folders.LOCK
     before = lock.read_text()
-    pinned = folders.pinned(before)
+    pins = pinned(before)
     locked = {
         line
         for one in (BACKEND, *catalog.names())
         for line in _requirements(one)
-        if folders.canonical(line) in pinned
+        if folders.canonical(line) in pins
     }
     _compile(lock, "-", given=locked | set(_requirements(name)))
-    after = folders.pinned(lock.read_text())
-    changed = sorted(package for package, pin in pinned.items() if after.get(package, pin) != pin)
+    after = pinned(lock.read_text())
+    changed = sorted(package for package, pin in pins.items() if after.get(package, pin) != pin)
     if changed:
         lock.write_text(before)
         raise UsageError(
             f"what {name} needs does not go with the versions locked of {', '.join(changed)}:"
             " run `make lock`, which renews all"
         )
+
+
+def pinned(lock: str) -> dict[str, str]:
+    """The pins of a lock by package; of some there are several, for different Pythons."""
+    found: dict[str, str] = {}
+    for package, text, _ in folders.entries(lock):
+        found[package] = found.get(package, "") + text
+    return found
 
 
 def _requirements(name: str) -> list[str]:

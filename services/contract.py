@@ -52,13 +52,6 @@ class Problem(Exception):
         self.message = message
 
 
-class BadRequest(Problem):
-    """The client's fault: 400."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(400, message)
-
-
 @dataclass(frozen=True)
 class Settings:
     """What CONTRACT.md lets the environment decide, with its defaults."""
@@ -92,10 +85,9 @@ def settings(environ: Mapping[str, str]) -> Settings:
     def number(name: str, default: str, lowest: float, highest: float) -> float:
         text = environ.get(name, default)
         whole = isinstance(lowest, int)
-        if re.fullmatch(r"[0-9]+" if whole else r"[0-9]+(\.[0-9]+)?", text):
-            value = float(text)
-            if lowest <= value <= highest:
-                return value
+        is_number = re.fullmatch(r"[0-9]+" if whole else r"[0-9]+(\.[0-9]+)?", text)
+        if is_number and lowest <= float(text) <= highest:
+            return float(text)
         kind = "a whole number" if whole else "a number"
         raise SystemExit(f"{name} must be {kind} from {lowest:g} to {highest:g}, not {text!r}")
 
@@ -114,35 +106,35 @@ def settings(environ: Mapping[str, str]) -> Settings:
 
 
 def checked_delay(text: str) -> str:
-    """Return `text` if it is a delay the contract allows, else raise BadRequest."""
+    """Return `text` if it is a delay the contract allows, else raise Problem."""
     if _delay(text) and float(text) <= MAX_DELAY_S:
         return text
-    raise BadRequest(BAD_DELAY)
+    raise Problem(400, BAD_DELAY)
 
 
 def delay_from(query: str) -> str:
-    """Return the delay, as written, of a query such as `delay=0.1`; BadRequest otherwise."""
+    """Return the delay, as written, of a query such as `delay=0.1`; Problem otherwise."""
     usual = _nothing_but_delay(query)  # which needs no parsing, 3 % of a request in an event loop
     return checked_delay(usual[1] if usual else _only(query, "delay", BAD_DELAY))
 
 
 def fanout_from(query: str) -> tuple[int, str]:
-    """Return the calls and the delay of a query such as `calls=5&delay=0.1`; or BadRequest."""
+    """Return the calls and the delay of a query such as `calls=5&delay=0.1`; or Problem."""
     return _number(query, "calls", 1, MAX_CALLS, BAD_CALLS), delay_from(query)
 
 
 def composite_from(query: str) -> tuple[str, int]:
-    """Return the delay and the cycles of a query such as `delay=0.1&cycles=0`; or BadRequest."""
+    """Return the delay and the cycles of a query such as `delay=0.1&cycles=0`; or Problem."""
     return delay_from(query), cycles_from(query)
 
 
 def cycles_from(query: str) -> int:
-    """Return the cycles of a query such as `cycles=20000`; BadRequest otherwise."""
+    """Return the cycles of a query such as `cycles=20000`; Problem otherwise."""
     return _number(query, "cycles", 0, MAX_CYCLES, BAD_CYCLES)
 
 
 def size_from(query: str) -> int:
-    """Return the bytes asked for by a query such as `size=1024`; BadRequest otherwise."""
+    """Return the bytes asked for by a query such as `size=1024`; Problem otherwise."""
     return _number(query, "size", 0, FILE_SIZE, BAD_SIZE)
 
 
@@ -150,24 +142,24 @@ def _number(query: str, name: str, lowest: int, highest: int, message: str) -> i
     text = _only(query, name, message)
     if _whole(text) and lowest <= int(text) <= highest:
         return int(text)
-    raise BadRequest(message)
+    raise Problem(400, message)
 
 
 def _only(query: str, name: str, message: str) -> str:
     given = [value for key, value in parse_qsl(query, keep_blank_values=True) if key == name]
     if len(given) != 1:
-        raise BadRequest(message)
+        raise Problem(400, message)
     return given[0]
 
 
 def checked_request_id(value: str | None, longest: int = 64) -> str:
-    """Return the request's id, empty where the header is absent; BadRequest otherwise."""
+    """Return the request's id, empty where the header is absent; Problem otherwise."""
     if value is None:
         return ""
     value = value.strip(" \t")  # space around a value is not part of it; some servers leave it
     if _id(value) and len(value) <= longest:
         return value
-    raise BadRequest(BAD_REQUEST_ID)
+    raise Problem(400, BAD_REQUEST_ID)
 
 
 def call_ids(request_id: str, calls: int) -> list[str]:

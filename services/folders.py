@@ -83,23 +83,15 @@ def pins(name: str, services: Path = SERVICES) -> str:
     Which package brings which others is what the lock's own comments say (`# via`).
     ValueError where the lock does not have what `requirements.in` names.
     """
-    entries = _entries((services / LOCK).read_text())
+    locked = entries((services / LOCK).read_text())
     wanted = {canonical(requirement) for requirement in requirements(name, services)}
-    missing = wanted - {package for package, _, _ in entries}
+    missing = wanted - {package for package, _, _ in locked}
     if missing:
         listed = ", ".join(sorted(missing))
         raise ValueError(f"services/{name}: {listed} not in the lock, run `make lock`")
-    while more := {p for p, _, parents in entries if parents & wanted} - wanted:
+    while more := {p for p, _, parents in locked if parents & wanted} - wanted:
         wanted |= more
-    return "".join(text for package, text, _ in entries if package in wanted)
-
-
-def pinned(lock: str) -> dict[str, str]:
-    """The pins of a lock by package; of some there are several, for different Pythons."""
-    found: dict[str, str] = {}
-    for package, text, _ in _entries(lock):
-        found[package] = found.get(package, "") + text
-    return found
+    return "".join(text for package, text, _ in locked if package in wanted)
 
 
 def canonical(requirement: str) -> str:
@@ -146,13 +138,12 @@ def collect(name: str, target: Path) -> None:
 
 def _folder(above: Path, name: str) -> Path | None:
     """The folder of the service `name` below `above`, without a look at all that there are."""
-    words = re.findall(r"[A-Za-z0-9_]+", name)
-    for count in range(len(words), 0, -1) if "-".join(words) == name else ():
-        folder, rest = above / "-".join(words[:count]), "-".join(words[count:])
-        if rest and folder.is_dir() and (found := _folder(folder, rest)):
-            return found
-        if not rest and (folder / "service.toml").is_file():
+    for folder in above.glob("*/"):
+        if folder.name == name and (folder / "service.toml").is_file():
             return folder
+        rest = name.removeprefix(f"{folder.name}-")
+        if rest != name and (found := _folder(folder, rest)):
+            return found
     return None
 
 
@@ -161,7 +152,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _entries(lock: str) -> list[tuple[str, str, set[str]]]:
+def entries(lock: str) -> list[tuple[str, str, set[str]]]:
     """Each pin of a lock: its package, its lines without comments, and what needs it."""
     found = []
     for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE):

@@ -1,16 +1,15 @@
 """gunicorn's settings wherever it serves ASGI: `gunicorn --config python:gunicorn_asgi …`."""
 
 # What is no other there than for WSGI; gunicorn reads the names.
-from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.parser import CallbackRequest
 from gunicorn.workers.base import Worker
 
-import start
 from gunicorn_wsgi import (  # noqa: F401
     backlog,
     bind,
     control_socket_disable,
     graceful_timeout,
+    on_starting,
     timeout,
     worker_connections,
     workers,
@@ -21,10 +20,6 @@ preload_app = True  # a worker that still imports does not hear SIGTERM
 asgi_loop = "uvloop"
 keepalive = 15  # seconds that an idle connection holds up the end after SIGTERM
 loglevel = "error"  # each answer to HEAD would be a warning
-
-
-def on_starting(arbiter: Arbiter) -> None:
-    start.listen().close()  # gunicorn would try five times, and not name the variable
 
 
 def pre_request(worker: Worker, request: CallbackRequest) -> None:

@@ -25,7 +25,7 @@ control_socket_disable = True  # nothing is written outside the process
 
 def on_starting(arbiter: Arbiter) -> None:
     """End here, with one line, where the service cannot be what the settings say."""
-    start.listen().close()
+    start.listen().close()  # gunicorn would try five times, and not name the variable
     if arbiter.cfg.worker_class_str == "gthread":
         start.check_threads()
 

@@ -34,26 +34,23 @@ NAME = os.environ.get("SERVICE") or sys.exit(
 SETTINGS = contract.settings(os.environ)
 
 
-def info(
-    *, slots: int | None = None, client_pool: int | None = None, concurrency: int | None = None
-) -> bytes:
+def info() -> bytes:
     """The body of `/info`.
 
     `slots` are requests that one process can have waiting for the backend, `client_pool`
-    the backend connections that it may open; each is CONCURRENCY where it is not given,
-    and one where the event loop is blocked. `concurrency` is given where it is not the variable's.
+    the backend connections that it may open.
     """
-    each = SETTINGS.concurrency if concurrency is None else concurrency
-    if _about()["model"] == "event loop, blocked":
-        slots = client_pool = 1
+    model, each = _about()["model"], SETTINGS.concurrency
+    is_blocked = model == "event loop, blocked"
+    slots = 1 if is_blocked or model == "processes" else each
     packages = [requirement.partition("[")[0] for requirement in folders.requirements(NAME)]
     return json.dumps(
         {
             "service": NAME,
             "workers": SETTINGS.workers,
             "concurrency": each,
-            "slots": SETTINGS.workers * (each if slots is None else slots),
-            "client_pool": each if client_pool is None else client_pool,
+            "slots": SETTINGS.workers * slots,
+            "client_pool": 1 if is_blocked else each,
             "backend_url": SETTINGS.backend_url,
             "backend_timeout_s": SETTINGS.backend_timeout_s,
             "versions": {"python": platform.python_version()}

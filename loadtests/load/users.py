@@ -193,7 +193,7 @@ def valid_delay(text: str) -> str:
     """`text` if the contract allows it: 0 to 60, six decimals at most; else ArgumentTypeError."""
     try:
         return contract.checked_delay(text)
-    except contract.BadRequest:
+    except contract.Problem:
         raise ArgumentTypeError(
             f"must be a number from 0 to 60, such as 0.1, not {text!r}"
         ) from None

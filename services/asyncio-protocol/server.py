@@ -37,7 +37,7 @@ class Request:
         self.query = query.decode("latin-1")
 
     def id(self) -> str:
-        """The checked X-Request-ID; raises BadRequest."""
+        """The checked X-Request-ID; raises Problem."""
         given = [value for name, value in self.headers if name.lower() == b"x-request-id"]
         return contract.checked_request_id(b",".join(given).decode("latin-1") if given else None)
 

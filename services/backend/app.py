@@ -89,7 +89,7 @@ class Backend:
         try:
             text = contract.checked_delay(request.path[7:].decode())
             request_id = contract.checked_request_id(request.request_id, contract.MAX_CALL_ID)
-        except contract.BadRequest as refusal:
+        except contract.Problem as refusal:
             return respond(400, contract.error_body(str(refusal)), request), None
         answer = f'{{"delay":{text},"id":"{request_id}"}}'
         return respond(200, answer.encode(), request), self.lane(text)
@@ -98,7 +98,7 @@ class Backend:
         """Answer POST /stall/S, and nothing else that is due until S seconds have passed."""
         try:
             text = contract.checked_delay(request.path[7:].decode())
-        except contract.BadRequest as refusal:
+        except contract.Problem as refusal:
             return respond(400, contract.error_body(str(refusal)), request)
         self.delays.stall(float(text))
         return respond(200, HEALTHY, request)

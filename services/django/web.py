@@ -6,7 +6,6 @@ No database, no apps, no middleware: what the contract does not ask for is left 
 import inspect
 import logging
 from collections.abc import Callable
-from functools import wraps
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -25,14 +24,12 @@ def get(route: str) -> Callable:
     """Answer GET and HEAD of `route` with the body that the decorated function returns."""
 
     def decorate(view: Callable) -> Callable:
-        @wraps(view)
         def answered(request: HttpRequest) -> HttpResponse:
             try:
                 return answer(view(safe(request)))
             except contract.Problem as error:
                 return problem(error)
 
-        @wraps(view)
         async def answered_async(request: HttpRequest) -> HttpResponse:
             try:
                 return answer(await view(safe(request)))

@@ -1,10 +1,20 @@
-"""What the handlers read of a request; every answer is JSON, those to errors, too."""
+"""Flask without what waits: the app, the routes that call no backend, requests and answers.
+
+Every answer is JSON, those to errors, too.
+"""
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 import contract
+import start
+
+INFO = start.info()
+
+app = Flask("app", static_folder=None)
+app.url_map.merge_slashes = False  # no redirects: a path is a route or a 404
+app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
 
 
 def query() -> str:
@@ -20,15 +30,29 @@ def answer(body: bytes, status: int = 200) -> Response:
     return Response(body, status, content_type=contract.JSON, direct_passthrough=True)
 
 
-def add_errors_to(app: Flask) -> None:
-    app.register_error_handler(contract.Problem, problem)
-    app.register_error_handler(HTTPException, http_error)
+@app.get("/cpu")
+def cpu() -> Response:
+    cycles = contract.cycles_from(query())
+    contract.burn(cycles)
+    return answer(contract.cpu_body(cycles))
 
 
+@app.get("/health")
+def health() -> Response:
+    return answer(b'{"status":"ok"}')
+
+
+@app.get("/info")
+def info() -> Response:
+    return answer(INFO)
+
+
+@app.errorhandler(contract.Problem)
 def problem(error: contract.Problem) -> Response:
     return answer(contract.error_body(error.message), error.status)
 
 
+@app.errorhandler(HTTPException)
 def http_error(error: HTTPException) -> Response:
     messages = {**contract.MESSAGES, 500: contract.INTERNAL}
     response = error.get_response()
@@ -37,8 +61,7 @@ def http_error(error: HTTPException) -> Response:
     return response
 
 
-def ignore_upgrades(app: Flask) -> None:
+def ignore_upgrades() -> None:
     """Answer a request for an upgrade that it does not get as any other; werkzeug says 400."""
     for rule in list(app.url_map.iter_rules()):
-        same = Rule(rule.rule, endpoint=rule.endpoint, methods=["GET"], websocket=True)
-        app.url_map.add(same)
+        app.url_map.add(Rule(rule.rule, endpoint=rule.endpoint, methods=["GET"], websocket=True))

@@ -8,25 +8,18 @@ from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from functools import partial
 from importlib import import_module
 
-from answers import add_errors_to, answer, ignore_upgrades, query, request_id
+from answers import answer, app, ignore_upgrades, query, request_id
 from client import Backend
-from flask import Flask, Response
+from flask import Response
 
 import contract
 import start
 from start import SETTINGS
 
-INFO = start.info()
-
 backend = Backend()
 # A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
 calls = ThreadPoolExecutor(start.helpers())
 branches = ThreadPoolExecutor(start.helpers())
-
-app = Flask(__name__, static_folder=None)
-app.url_map.merge_slashes = False  # no redirects: a path is a route or a 404
-app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-add_errors_to(app)
 
 
 @app.get("/")
@@ -63,23 +56,6 @@ def composite() -> Response:
     return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
 
 
-@app.get("/cpu")
-def cpu() -> Response:
-    cycles = contract.cycles_from(query())
-    contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
-
-
-@app.get("/health")
-def health() -> Response:
-    return answer(b'{"status":"ok"}')
-
-
-@app.get("/info")
-def info() -> Response:
-    return answer(INFO)
-
-
 def together(pool: Executor, work: Callable, parts: list) -> list:
     """Run `work` on all parts, the first in this thread; raises after the others have ended."""
     others = [pool.submit(work, part) for part in parts[1:]]
@@ -92,4 +68,4 @@ def together(pool: Executor, work: Callable, parts: list) -> list:
 for exhibit in ("chat", "file"):  # files of their own, for services that offer the route
     if start.offers(f"/{exhibit}"):
         app.register_blueprint(import_module(exhibit).blueprint)
-ignore_upgrades(app)
+ignore_upgrades()

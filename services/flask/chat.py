@@ -11,10 +11,8 @@ import socket
 import threading
 from collections import deque
 from contextlib import suppress
-from enum import Enum, auto
 
 from flask import Blueprint, Response, g
-from flask.blueprints import BlueprintSetupState
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed, Server
 from wsproto import ConnectionType
@@ -26,17 +24,14 @@ from wsproto.utilities import RemoteProtocolError
 import contract
 
 MAX_QUEUED, MAX_QUEUED_BYTES = 256, 1024 * 1024  # for one member
+OPTIONS = {"max_message_size": contract.MAX_MESSAGE}
 CLOSE_TIMEOUT_S = 5  # that a close frame may take to get through
 
 blueprint = Blueprint("chat", __name__)
+blueprint.record(lambda setup: setup.app.config.update(SOCK_SERVER_OPTIONS=OPTIONS))
 members: set["Member"] = set()
 broadcasting = threading.Lock()  # so that all get the messages in the same order
 stopping = threading.Event()
-
-
-class State(Enum):
-    OPEN = auto()
-    CLOSING = auto()  # what is queued is still sent, and nothing more is queued
 
 
 class Member:
@@ -51,7 +46,7 @@ class Member:
         self.changed = threading.Condition()
         self.queue: deque[bytes] = deque()
         self.queued_bytes = 0
-        self.state = State.OPEN
+        self.is_closing = False  # then what is queued is still sent, and nothing more is queued
         self.timeout = threading.Timer(CLOSE_TIMEOUT_S, self.abort)
 
     def run(self, ws: Server) -> None:
@@ -79,7 +74,7 @@ class Member:
     def next_frame(self) -> bytes | None:
         """Wait for the next one in the queue; None after the last."""
         with self.changed:
-            self.changed.wait_for(lambda: self.queue or self.state is State.CLOSING)
+            self.changed.wait_for(lambda: self.queue or self.is_closing)
             frame = self.queue.popleft() if self.queue else None
             self.queued_bytes -= len(frame or b"")
             return frame
@@ -87,17 +82,14 @@ class Member:
     def send(self, frame: bytes) -> None:
         """Queue a frame; drop the member if the queue is full."""
         with self.changed:
-            if self.state is State.CLOSING:
+            if self.is_closing:
                 return
-            queued_bytes = self.queued_bytes + len(frame)
-            if len(self.queue) < MAX_QUEUED and queued_bytes <= MAX_QUEUED_BYTES:
-                self.queue.append(frame)
-                self.queued_bytes = queued_bytes
-                self.changed.notify()
-                return
-            self.queue.clear()
-            self.queued_bytes = 0
-        self.begin_close(CloseReason.TRY_AGAIN_LATER)
+            self.queue.append(frame)
+            self.queued_bytes += len(frame)
+            if len(self.queue) > MAX_QUEUED or self.queued_bytes > MAX_QUEUED_BYTES:
+                self.queue.clear()
+                self.begin_close(CloseReason.TRY_AGAIN_LATER)
+            self.changed.notify()
 
     def recv(self, size: int) -> bytes:
         self.broadcast()
@@ -116,7 +108,7 @@ class Member:
                     self.begin_close(CloseReason.UNSUPPORTED_DATA)
                 elif len(message.encode()) > contract.MAX_MESSAGE:  # the library counts letters
                     self.begin_close(CloseReason.MESSAGE_TOO_BIG)
-                elif self.state is State.OPEN:
+                elif not self.is_closing:
                     frame = Connection(ConnectionType.SERVER).send(TextMessage(message))
                     for other in members - {self}:
                         other.send(frame)
@@ -124,13 +116,11 @@ class Member:
     def begin_close(self, reason: CloseReason | None = None) -> None:
         """Queue a close frame as the last, unless simple_websocket has queued its own."""
         with self.changed:
-            if self.state is State.CLOSING:
+            if self.is_closing:
                 return
-            self.state = State.CLOSING
+            self.is_closing = True
             if reason:
-                frame = Connection(ConnectionType.SERVER).send(CloseConnection(reason))
-                self.queue.append(frame)
-                self.queued_bytes += len(frame)
+                self.queue.append(Connection(ConnectionType.SERVER).send(CloseConnection(reason)))
             self.changed.notify()
         self.timeout.start()
 
@@ -139,11 +129,6 @@ class Member:
         with suppress(OSError):
             if self.sock:
                 self.sock.shutdown(socket.SHUT_RDWR)
-
-
-@blueprint.record
-def limit_messages(setup: BlueprintSetupState) -> None:
-    setup.app.config["SOCK_SERVER_OPTIONS"] = {"max_message_size": contract.MAX_MESSAGE}
 
 
 @blueprint.before_request

@@ -23,8 +23,7 @@ def file() -> Response:
 
 def read(size: int) -> bytes:
     """The first bytes; one read may return fewer than it was asked for."""
-    parts, left = [], size
-    while left:
-        parts.append(os.pread(FILE.fileno(), left, size - left))
-        left -= len(parts[-1])
-    return b"".join(parts)
+    data = b""
+    while len(data) < size:
+        data += os.pread(FILE.fileno(), size - len(data), len(data))
+    return data

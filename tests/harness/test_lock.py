@@ -11,7 +11,6 @@ from conftest import TOML
 
 from loadtests import catalog, commands
 from loadtests.runtime import compose_file
-from services import folders
 
 COMPOSE = f"name: x\n{compose_file.FIRST}\nold\n{compose_file.LAST}\nservices: {{}}\n"
 
@@ -83,10 +82,10 @@ def test_what_one_service_adds(checkout: Path) -> None:
     publish(checkout, "lower", "1.1")
     needs(checkout, "one", "b")
     needs(checkout, "two", "c")  # somebody else is at work on it
-    before = folders.pinned(lock(checkout))
+    before = commands.pinned(lock(checkout))
     commands.lock("one")
     assert pins(checkout) == ["a==1.0", "b==1.0", "lower==1.0"]
-    assert before.items() < folders.pinned(lock(checkout)).items()
+    assert before.items() < commands.pinned(lock(checkout)).items()
     once = lock(checkout)
     commands.lock("one")
     assert lock(checkout) == once

@@ -6,57 +6,47 @@ one request it serves are done. They wait at once; the next request waits outsid
 
 import asyncio
 import functools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 import uvloop
-from answers import add_errors_to, answer, ignore_upgrades, query, request_id
+from answers import answer, app, ignore_upgrades, query, request_id
 from client import Backend
-from flask import Flask, Response
+from flask import Response
 
 import contract
-import start
 from start import SETTINGS
-
-# A process holds one request, whatever CONCURRENCY says.
-INFO = start.info(slots=1)
 
 # Makes its loop when it is first used, in the worker, and keeps it: with the
 # loop, the connections to the backend outlive a request.
 runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
 backend = functools.cache(Backend)  # the one of this process, made in its loop
 
-app = Flask(__name__, static_folder=None)
-app.url_map.merge_slashes = False  # no redirects: a path is a route or a 404
-app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-add_errors_to(app)
-
 
 @app.get("/")
 def index() -> Response:
-    async def work(delay: str, request_id: str) -> bytes:
-        return await backend().call(delay, request_id)
-
-    return answer(wait_for(work(contract.delay_from(query()), request_id())))
+    delay, call_id = contract.delay_from(query()), request_id()
+    return answer(wait_for(lambda: backend().call(delay, call_id)))
 
 
 @app.get("/fanout")
 def fanout() -> Response:
-    async def work(delay: str, ids: list[str]) -> list[bytes]:
-        return await together(*[backend().call(delay, call_id) for call_id in ids])
-
     number, delay = contract.fanout_from(query())
-    answers = wait_for(work(delay, contract.call_ids(request_id(), number)))
+    ids = contract.call_ids(request_id(), number)
+    answers = wait_for(lambda: together(*[backend().call(delay, call_id) for call_id in ids]))
     return answer(contract.fanout_body(SETTINGS, delay, answers))
 
 
 @app.get("/composite")
 def composite() -> Response:
+    delay, cycles = contract.composite_from(query())
+    ids = contract.call_ids(request_id(), contract.COMPOSITE_CALLS)
+
     async def branch(ids: list[str]) -> list[bytes]:
         answers = await together(*[backend().call(delay, call_id) for call_id in ids])
         contract.burn(cycles)
         return answers
 
-    async def work(ids: list[str]) -> list[bytes]:
+    async def work() -> list[bytes]:
         first = await backend().call(delay, ids[0])
         contract.burn(cycles)
         left, right = await together(branch(ids[1:6]), branch(ids[6:11]))
@@ -65,29 +55,10 @@ def composite() -> Response:
         contract.burn(cycles)
         return [first, *left, *right, last]
 
-    delay, cycles = contract.composite_from(query())
-    answers = wait_for(work(contract.call_ids(request_id(), contract.COMPOSITE_CALLS)))
-    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+    return answer(contract.composite_body(SETTINGS, delay, cycles, wait_for(work)))
 
 
-@app.get("/cpu")
-def cpu() -> Response:
-    cycles = contract.cycles_from(query())
-    contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
-
-
-@app.get("/health")
-def health() -> Response:
-    return answer(b'{"status":"ok"}')
-
-
-@app.get("/info")
-def info() -> Response:
-    return answer(INFO)
-
-
-def wait_for(work: Coroutine[None, None, object]) -> object:
+def wait_for(work: Callable[[], Coroutine[None, None, object]]) -> object:
     """Run the loop until the work is done."""
 
     async def after_a_look() -> object:
@@ -95,7 +66,7 @@ def wait_for(work: Coroutine[None, None, object]) -> object:
         # meanwhile: which idle connections the backend has closed.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        return await work
+        return await work()
 
     return runner.run(after_a_look())
 
@@ -110,4 +81,4 @@ async def together(*coroutines: Coroutine[None, None, object]) -> list:
     return [task.result() for task in tasks]
 
 
-ignore_upgrades(app)
+ignore_upgrades()

@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from gunicorn.http.message import Request
 from gunicorn.workers.sync import SyncWorker
 
+import start
+
 
 class Worker(SyncWorker):
     taken = ()
 
     def init_signals(self) -> None:
         super().init_signals()
-        hold_sigterm(signal.SIG_UNBLOCK)
+        start.heed_sigterm()
 
     def handle_request(
         self, listener: socket.socket, req: Request, client: socket.socket, addr: tuple
@@ -41,18 +43,14 @@ class Worker(SyncWorker):
                 self.handle(listener, client, address)
 
 
-def hold_sigterm(how: int) -> None:
-    signal.pthread_sigmask(how, {signal.SIGTERM})
-
-
 def before_fork() -> None:
     gc.freeze()  # the workers share what was there at the start as long as nobody writes to it
-    hold_sigterm(signal.SIG_BLOCK)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
 # A process that has just been forked has the handler of the one it comes from, which would
 # swallow a SIGTERM: nobody would ever tell it again. So it waits until the worker has its own.
-os.register_at_fork(before=before_fork, after_in_parent=lambda: hold_sigterm(signal.SIG_UNBLOCK))
+os.register_at_fork(before=before_fork, after_in_parent=start.heed_sigterm)
 
 
 def queued(listener: socket.socket) -> Iterator[tuple]:
