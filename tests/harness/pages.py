@@ -67,10 +67,10 @@ class Page(HTMLParser):
 
 
 def build(run: Run, folder: Path) -> Path:
-    """Save a run in `folder` and write its report."""
+    """Save a run in `folder` and write its report, with no other results beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     record.save(run, folder / "run.json")
-    reports.write(folder, run, told((folder / "run.json").read_text(), run), among=folder.parent)
+    reports.write(folder, run, told((folder / "run.json").read_text(), run), among=folder)
     return folder
 
 
