@@ -197,7 +197,7 @@ def _notes(question: Question, measured: Measured, judged: list[Judged]) -> list
         )
     if len(measured.machines) > 1:
         notes.append(f"The results are of different machines: {', '.join(measured.machines)}.")
-    return notes + measured.remarks
+    return notes
 
 
 def _outside(question: Question, measured: Measured) -> list[str]:

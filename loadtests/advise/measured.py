@@ -86,7 +86,6 @@ class Measured:
 
     `delays_s` are the shortest and the longest delay that the rates were measured at,
     `top_rps` is the most that one core served, `held` the most in flight at once.
-    `remarks` are what else one must know of the results.
     """
 
     services: list[Service]
@@ -95,7 +94,6 @@ class Measured:
     delays_s: tuple[float, float]
     top_rps: float
     held: int
-    remarks: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """All of it, and the order of simplicity, for the form in a page."""
@@ -128,13 +126,7 @@ def measured(results: Results) -> Measured | None:
         delays_s=(min(delays), max(delays)),
         top_rps=max(capacities or [cpu.rps for one in services for cpu in one.cpu], default=0.0),
         held=max((one.held for one in services if not one.one_at_a_time), default=0),
-        remarks=_remarks({source: entry.run for source, (entry, _) in found.items()}),
     )
-
-
-def _remarks(runs: dict[str, Run]) -> list[str]:
-    old = [source for source, run in runs.items() if facts.is_older_than_kinds(run)]
-    return [f"The results of {facts.joined(old)} are old: {facts.RENAMED}"] if old else []
 
 
 def _runs(name: str, parts: dict[str, Part]) -> list[Run]:

@@ -110,19 +110,6 @@ def services(run: Run) -> list[str]:
     return sorted(names - noise.doubles(run).keys())
 
 
-# Said of runs whose services have no kind.
-RENAMED = (
-    "aiohttp, sanic, tornado, flask-threads and flask-gevent in them are what is now called "
-    "aiohttp-bare, sanic-bare, tornado-bare, flask-threads-bare and flask-gevent-bare; "
-    "flask-granian and flask-pywsgi had the same bare client; aiohttp-session is now aiohttp."
-)
-
-
-def is_older_than_kinds(run: Run) -> bool:
-    """Whether it was made when some services had other names."""
-    return any(about.get("kind") == "" for about in run.services.values())
-
-
 def marks(run: Run) -> dict[str, str]:
     """What each service is, by its name, of those that are not what people run: bare, mistake."""
     kinds = {name: str(about.get("kind", "")) for name, about in run.services.items()}

@@ -39,7 +39,6 @@ def _environment(html: bool) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"md": escaped, "code": _code, "inline": _inline}
-    environment.tests["older_than_kinds"] = facts.is_older_than_kinds
     environment.globals |= {
         "facts": facts,
         "tables": tables,

@@ -152,11 +152,6 @@ def test_what_a_service_is() -> None:
     found = known(run)
     assert [one.mark for one in found.services] == ["", "", "bare", "", "mistake"]
     assert (of(found, "tornado").slots, of(found, "sanic").slots) == (40, None)
-    assert found.remarks == []
-    for about in run.services.values():
-        about["kind"] = ""
-    (remark,) = known(run).remarks
-    assert remark.startswith("The results of standard are old: aiohttp, sanic")
 
 
 def test_only_services_that_are_there() -> None:

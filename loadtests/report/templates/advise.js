@@ -171,7 +171,6 @@
         `${plain(HEADROOM * 100)} % of a core at the CPU per request.`,
       measured.machines.length > 1 &&
         `The results are of different machines: ${measured.machines.join(", ")}.`,
-      ...measured.remarks,
     ].filter(Boolean);
   }
 
