@@ -11,6 +11,13 @@ import pytest
 # Groups that take as long as so many tests of a service.
 SLOW = {"long requests": 10_000, "web UI": 9_000, "harness": 8_000}
 
+# Those of the harness that measure no time: they may run beside others.
+DRAWING = (
+    *("test_advise_form", "test_charts", "test_clients", "test_compare", "test_costs"),
+    *("test_figures", "test_ranking", "test_rebuild", "test_record", "test_report"),
+    *("test_sections", "test_unranked"),
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option of the contract's tests, here because pytest reads only this file in time."""
@@ -63,7 +70,7 @@ def group(item: pytest.Item) -> str:
         return str(parameters(item).get("name", folder))
     if folder == "compose" or item.path.stem in ("test_ui", "test_commands"):
         return "web UI"
-    return folder
+    return item.path.stem if item.path.stem in DRAWING else folder
 
 
 def parameters(item: pytest.Item) -> dict[str, Any]:

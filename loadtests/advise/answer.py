@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadtests.advise.measured import Figure, Measured, Service
+from loadtests.advise.measured import Measured, Service
+from loadtests.advise.need import HEADROOM, Need, cpu_ms, falls_behind, in_each, needed
 from loadtests.advise.question import MIB, Question, plain, seconds, up
 from loadtests.advise.simplicity import ORDER
 
-# Without a measured capacity no more of a core is counted on than this.
-HEADROOM = 0.8
 # A delay this many times the longest measured is a long way from it.
 FAR = 10
 COLUMNS = ("service", "needs", "processes", "CPU, % of a core", "memory, MiB", "verdict")
 NUMBERS = (2, 3, 4)  # which of them are flush right
 FITS, ARITHMETIC, BORDERLINE, UNKNOWN, NO = range(5)
-
-
-@dataclass(frozen=True)
-class Need:
-    """What a service needs; None where no result says it."""
-
-    cores: int | None
-    processes: int | None
-    memory_bytes: float | None
 
 
 @dataclass(frozen=True)
@@ -62,44 +52,10 @@ def answer(question: Question, measured: Measured) -> Answer:
     )
 
 
-def _need(question: Question, service: Service, worst: bool) -> Need:
-    """What a service needs by the medians, or by the rounds that speak most against it."""
-
-    def of(figure: Figure) -> float:
-        return figure.worst if worst else figure.median
-
-    cpu = _cpu_ms(question, service)
-    cores: int | None = None
-    if service.capacity_rps:
-        cores = up(question.rate_rps / of(service.capacity_rps))
-    elif cpu:
-        cores = up(question.rate_rps * of(cpu) / (1000 * HEADROOM))
-    waiting = question.most_in_flight
-    slots = 1 if service.one_at_a_time else service.slots
-    processes = max(cores or 0, up(waiting / slots)) if slots else cores
-    memory: float | None = None
-    if service.at_rest_bytes and processes:
-        first, request = of(service.at_rest_bytes), service.request_bytes
-        if not service.one_at_a_time:
-            memory = first * processes + of(request) * waiting if request else None
-        else:  # all but the first share pages with it, as far as was measured
-            memory = first + (of(request) if request else first) * (processes - 1)
-    return Need(cores, processes, memory)
-
-
-def _cpu_ms(question: Question, service: Service) -> Figure | None:
-    """CPU time of a request at the highest measured rate that is not above the one asked.
-
-    It falls as the rate grows, so this is not too little.
-    """
-    below = [cpu.ms for cpu in service.cpu if cpu.rps <= question.rate_rps]
-    return below[-1] if below else service.cpu[0].ms if service.cpu else None
-
-
 def _judged(question: Question, service: Service) -> Judged:
-    likely, worst = (_need(question, service, worst) for worst in (False, True))
+    likely, worst = (needed(question, service, worst) for worst in (False, True))
     unknown = _unknown(question, service, likely)
-    short = _short(question, likely) or _full(question, service, likely)
+    short = _short(question, likely) or falls_behind(question, service, likely)
     if short:
         return Judged(service, likely, NO, short)
     if unknown:
@@ -120,27 +76,12 @@ def _short(question: Question, need: Need) -> str:
     return ""
 
 
-def _full(question: Question, service: Service, need: Need) -> str:
-    """Where it answered less than it would have to, with about as many in flight.
-
-    CPU time at a low rate does not say so of who needs more for each the more there are.
-    """
-    if service.capacity_rps or service.one_at_a_time or not need.processes:
-        return ""
-    each, rate_rps = _each(question, service, need), question.rate_rps / need.processes
-    above = min((full.users for full in service.full if full.users >= each), default=each)
-    for full in service.full:
-        if full.users <= above and full.rps < rate_rps:
-            return f"answered {plain(round(full.rps))}/s when {full.users:,} users waited"
-    return ""
-
-
 def _unknown(question: Question, service: Service, need: Need) -> str:
     if need.cores is None:
         return "CPU was not measured"
     if question.memory_bytes is not None and need.memory_bytes is None:
         return "memory was not measured"
-    if service.invalid and _each(question, service, need) > service.held:
+    if service.invalid and in_each(question, service, need) > service.held:
         return f"invalid with more than {service.held:,} in flight"
     return ""
 
@@ -149,18 +90,13 @@ def _beyond(question: Question, service: Service, need: Need) -> str:
     """In what respect nobody has measured this."""
     if need.processes is not None and need.processes > service.workers:
         return f"{need.processes:,} processes, measured with {service.workers:,}"
-    if not service.one_at_a_time and _each(question, service, need) > service.held:
+    if not service.one_at_a_time and in_each(question, service, need) > service.held:
         return f"measured with no more than {service.held:,} in flight"
     return ""
 
 
-def _each(question: Question, service: Service, need: Need) -> int:
-    """Requests in flight in each process."""
-    return 1 if service.one_at_a_time else up(question.most_in_flight / (need.processes or 1))
-
-
 def _row(question: Question, one: Judged) -> list[str]:
-    need, cpu = one.need, _cpu_ms(question, one.service)
+    need, cpu = one.need, cpu_ms(question, one.service)
     return [
         one.service.shown,
         f"{question.most_in_flight:,} {ORDER[one.service.place].unit}",

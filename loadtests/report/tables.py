@@ -27,6 +27,7 @@ from loadtests.report.parts import Part
 from loadtests.report.trust import uneven
 
 MIB = 2**20
+REPORTED = "as each service reported them"
 OF_EVERY_RUN = (
     *("requests/s", "ceiling", "bound by", "of ceiling", "p50", "p90", "p99", "max"),
     *("CPU per request", "memory"),
@@ -190,15 +191,12 @@ def services(run: Run) -> list[Table]:
     """What each service is made of, and the settings and versions it reported."""
     made_of = ("title", "framework", "server", "client", "model", "waits", "kind")
     known = {name: run.services[name] for name in facts.services(run) if name in run.services}
-    marks = facts.marks(run)
-    infos = {name: about.get("info") or {} for name, about in known.items()}
+    marks, infos = facts.marks(run), {name: of.get("info") or {} for name, of in known.items()}
     return [
         mapping("What the services are", made_of, known, {}).without_empty(),
-        mapping(
-            "Effective settings, as each service reported them", _settings(infos), infos, marks
-        ),
+        mapping(f"Effective settings, {REPORTED}", _settings(infos), infos, marks),
         pairs(
-            "Installed versions, as each service reported them",
+            f"Installed versions, {REPORTED}",
             ("service", "versions"),
             {name: info.get("versions") or NOTHING for name, info in infos.items()},
             marks,

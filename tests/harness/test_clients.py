@@ -10,10 +10,9 @@ import run_clients
 from pages import page
 
 from loadtests.record import Run, summarise
-from loadtests.report import parts, sections
+from loadtests.report import parts, sections, variants
 from loadtests.report.canvas import Chart
 from loadtests.report.parts import Part
-from loadtests.report.sections import clients
 
 CAPTION = "Requests/s with each client, before a 100 ms backend"
 FASTAPI = ("fastapi", "fastapi-httpx", "fastapi-httpx2", "fastapi-pyqwest")
@@ -33,21 +32,23 @@ def charts(run: Run) -> list[Chart]:
 
 
 def test_families_have_one_framework_and_one_way_of_waiting() -> None:
-    found = clients.members(part(run_clients.run()))
+    found = variants.members(part(run_clients.run()))
     assert list(found) == [
         "aiohttp", "Django, event loop", "Django, threads", "FastAPI", "Flask, greenlets",
         "Flask, threads", "Sanic", "Tornado",
     ]  # fmt: skip
     assert found["FastAPI"][-1] == "fastapi-httpx"  # the fewest requests/s
     assert found["Django, event loop"] == ["django-gunicorn-httpx2"]
-    of_flask = [clients.client(part(run_clients.run()), name) for name in found["Flask, greenlets"]]
+    of_flask = [
+        variants.client(part(run_clients.run()), name) for name in found["Flask, greenlets"]
+    ]
     assert of_flask == ["bare", "urllib3", "requests", "httpx2"]
 
 
 def test_another_server_is_another_family() -> None:
     run = run_clients.run("fastapi", "fastapi-httpx2", "sanic")
     run.services["fastapi-httpx2"]["server"] = "Granian"
-    assert list(clients.members(part(run))) == [
+    assert list(variants.members(part(run))) == [
         "FastAPI, event loop, Granian", "FastAPI, event loop, its own", "Sanic",
     ]  # fmt: skip
 
@@ -117,9 +118,9 @@ def test_every_client_is_in_both_pictures() -> None:
     run = run_clients.run()
     cost, share = charts(run)
     assert (cost.name, share.name) == ("clients", "clients-share")
-    names = {clients.client(part(run), name) for name in run.services}
+    names = {variants.client(part(run), name) for name in run.services}
     for chart in (cost, share):
-        assert names | set(clients.members(part(run))) - {"Django, event loop"} <= {
+        assert names | set(variants.members(part(run))) - {"Django, event loop"} <= {
             *texts(chart.svg)
         }
     rows = [row for row in run.summary if row.users == 50 and row.cpu_ms_per_request]
