@@ -54,7 +54,7 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What CONTRACT.md lets the environment decide, with its defaults."""
+    """The settings that CONTRACT.md leaves to the environment."""
 
     host: str
     port: int

@@ -30,7 +30,7 @@ SHARED = (
     "bare",
 )
 
-# What a service may see of the environment. Nothing else: GUNICORN_CMD_ARGS, UVICORN_*,
+# The variables that a service may see, and no others: GUNICORN_CMD_ARGS, UVICORN_*,
 # HTTP_PROXY and their like would change what is measured.
 SETTINGS = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
 SYSTEM = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TZ")

@@ -1,6 +1,6 @@
 """gunicorn's settings wherever it serves ASGI: `gunicorn --config python:gunicorn_asgi …`."""
 
-# What is no other there than for WSGI; gunicorn reads the names.
+# The same as for WSGI; gunicorn reads the names.
 from gunicorn.asgi.parser import CallbackRequest
 from gunicorn.workers.base import Worker
 

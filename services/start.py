@@ -1,4 +1,4 @@
-"""What is alike in all services and no exhibit: settings, sockets, processes, signals, `/info`.
+"""The parts that are alike in all services: settings, sockets, processes, signals, `/info`.
 
 How a request waits is not here: that is what the services' own files show.
 """

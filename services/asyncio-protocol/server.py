@@ -20,7 +20,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Request:
-    """What a handler needs to know, and `answer`, which it calls sooner or later."""
+    """A request as a handler needs it, and `answer`, which it calls sooner or later."""
 
     __slots__ = ("connection", "headers", "method", "path", "query")
 

@@ -25,7 +25,7 @@ LAST_STEP = 2000
 
 
 class State(Enum):
-    """What a caller expects."""
+    """The state of a connection, by what its caller expects."""
 
     IDLE = auto()  # nothing
     HELD = auto()  # this one answer and nothing else: `write` sends it

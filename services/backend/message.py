@@ -16,7 +16,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN)
 _FIELDS = re.compile(rb"(?:%b:[\t -~\x80-\xff]*\r\n)*\r\n" % _TOKEN)
 _FIELD = re.compile(rb"([^:\r\n]+):([^\r\n]*)\r\n")
-# What no head may contain: control characters, and a CR or an LF on its own.
+# No head may contain these: control characters, and a CR or an LF on its own.
 _NEVER = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r[^\n]|(?<!\r)\n")
 _PARTIAL_METHOD = re.compile(rb"%b(?: .*)?" % _TOKEN, re.DOTALL)
 # RFC 3986 3.2.2, but for the comma: two hosts in one field look like a name with one.
@@ -53,7 +53,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the backend needs to know of one request."""
+    """The parts of a request that the backend needs."""
 
     method: bytes
     path: bytes

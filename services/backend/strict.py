@@ -27,7 +27,7 @@ LINGER_S = 1.0
 
 
 class Intake(Enum):
-    """What is still taken from the client."""
+    """How much is still taken from the client."""
 
     OPEN = auto()  # requests
     ENDED = auto()  # those that have come: it has ended its direction
@@ -61,7 +61,7 @@ class Slot:
 
 
 class Strict:
-    """What a connection has received and not taken yet, and the answers that it owes."""
+    """The bytes that a connection has received and not taken yet, and the answers that it owes."""
 
     __slots__ = (
         "backend", "buffer", "can_write", "connection", "intake", "is_reading", "queue", "skip",

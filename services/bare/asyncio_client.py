@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         self.fail(ConnectionError if self.has_begun else Stale)
         self.parser = None  # a reference cycle
 
-    # What the parser calls.
+    # The parser calls these.
 
     def on_message_begin(self) -> None:
         self.answers += 1

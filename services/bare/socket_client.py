@@ -90,7 +90,7 @@ class Connection:
         return self.body
 
     def send(self, request: bytes) -> bytes:
-        """What comes back first; nothing where the connection is closed."""
+        """The first bytes that come back; none where the connection is closed."""
         try:
             while request:  # (gevent's sendall asks for the buffer's size first: 3 % of a request)
                 request = request[self.sock.send(request) :]
@@ -98,7 +98,7 @@ class Connection:
         except ConnectionError:
             return b""
 
-    # What the parser calls.
+    # The parser calls these.
 
     def on_message_begin(self) -> None:
         self.answers += 1

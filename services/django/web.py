@@ -1,4 +1,4 @@
-"""What Django needs around the handlers and no request waits in: settings, routes, errors.
+"""Settings, routes and errors of Django: all that no request waits in.
 
 No database, no apps, no middleware: what the contract does not ask for is left out.
 """

@@ -1,4 +1,4 @@
-"""What the handlers read of a request; every answer is JSON, those to errors, too."""
+"""The parts of a request that handlers read; every answer is JSON, those to errors, too."""
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException

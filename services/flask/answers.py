@@ -1,16 +1,10 @@
-"""Flask without what waits: the app, the routes that call no backend, requests and answers.
-
-Every answer is JSON, those to errors, too.
-"""
+"""The app, and the parts of a request that handlers read; every answer is JSON, errors too."""
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
 import contract
-import start
-
-INFO = start.info()
 
 app = Flask("app", static_folder=None)
 app.url_map.merge_slashes = False  # no redirects: a path is a route or a 404
@@ -28,23 +22,6 @@ def request_id() -> str:
 def answer(body: bytes, status: int = 200) -> Response:
     # It is bytes already: nothing to encode on the way out (3 % of a request).
     return Response(body, status, content_type=contract.JSON, direct_passthrough=True)
-
-
-@app.get("/cpu")
-def cpu() -> Response:
-    cycles = contract.cycles_from(query())
-    contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
-
-
-@app.get("/health")
-def health() -> Response:
-    return answer(b'{"status":"ok"}')
-
-
-@app.get("/info")
-def info() -> Response:
-    return answer(INFO)
 
 
 @app.errorhandler(contract.Problem)

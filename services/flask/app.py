@@ -16,6 +16,8 @@ import contract
 import start
 from start import SETTINGS
 
+INFO = start.info()
+
 backend = Backend()
 # A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
 calls = ThreadPoolExecutor(start.helpers())
@@ -54,6 +56,23 @@ def composite() -> Response:
     contract.burn(cycles)
     answers = [first, *left, *right, last]
     return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+
+
+@app.get("/cpu")
+def cpu() -> Response:
+    cycles = contract.cycles_from(query())
+    contract.burn(cycles)
+    return answer(contract.cpu_body(cycles))
+
+
+@app.get("/health")
+def health() -> Response:
+    return answer(b'{"status":"ok"}')
+
+
+@app.get("/info")
+def info() -> Response:
+    return answer(INFO)
 
 
 def together(pool: Executor, work: Callable, parts: list) -> list:

@@ -261,7 +261,7 @@ class Socket:
         self.has_timer = False
 
     def read(self) -> Waits[bytes]:
-        """What comes next; ConnectionError at the end."""
+        """The next bytes; ConnectionError at the end."""
         while True:
             yield self, READ
             try:

@@ -40,7 +40,7 @@ FIELDS = {405: "Allow: GET, HEAD\r\n", 426: "Upgrade: websocket\r\n"}
 
 @dataclass(slots=True)
 class Request:
-    """What a client asks for; of a repeated header the values stand joined by a comma."""
+    """A client's request; of a repeated header the values stand joined by a comma."""
 
     method: str
     path: str
@@ -209,7 +209,7 @@ class Stale(OSError):
 
 
 class BadAnswer(OSError):
-    """What came back is not an HTTP answer, or not all of it."""
+    """The bytes that came back are not an HTTP answer, or not all of it."""
 
 
 def connect(loop: EventLoop, host: str, port: int, timeout_s: float) -> Waits[Socket]:

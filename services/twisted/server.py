@@ -1,4 +1,4 @@
-"""What every answer of this service has in common, and what HTTP asks beyond Twisted."""
+"""The parts that all answers have in common, and rules of HTTP that Twisted leaves out."""
 
 import re
 import socket

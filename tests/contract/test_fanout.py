@@ -150,6 +150,7 @@ FAILURES: dict[str, Behaviour] = {
 def test_one_call_fails(doubtful: Service, fake: FakeBackend, way: str, failing: int) -> None:
     fake.behave = fake_backend.by_number({failing: FAILURES[way]})
     check(ask(doubtful.url, "/fanout?calls=5&delay=0", headers=identified("f")), 502, broken(fake))
+    assert until(lambda: fake.in_flight() == 0)  # none is closed as it is used again
     fake.behave = fake_backend.answer
     answer = ask(doubtful.url, "/fanout?calls=5&delay=2", headers=identified("next"))
     check(answer, 200, fanned_out("2", "next", 5))

@@ -14,7 +14,10 @@ from client import Backend
 from flask import Response
 
 import contract
+import start
 from start import SETTINGS
+
+INFO = start.info()
 
 # Makes its loop when it is first used, in the worker, and keeps it: with the
 # loop, the connections to the backend outlive a request.
@@ -56,6 +59,23 @@ def composite() -> Response:
         return [first, *left, *right, last]
 
     return answer(contract.composite_body(SETTINGS, delay, cycles, wait_for(work)))
+
+
+@app.get("/cpu")
+def cpu() -> Response:
+    cycles = contract.cycles_from(query())
+    contract.burn(cycles)
+    return answer(contract.cpu_body(cycles))
+
+
+@app.get("/health")
+def health() -> Response:
+    return answer(b'{"status":"ok"}')
+
+
+@app.get("/info")
+def info() -> Response:
+    return answer(INFO)
 
 
 def wait_for(work: Callable[[], Coroutine[None, None, object]]) -> object:
