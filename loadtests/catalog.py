@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from loadtests.errors import UsageError
+from loadtests.own.file import OwnFile
+from loadtests.paths import ROOT as ROOT
+from loadtests.paths import SERVICES as SERVICES
 from services import folders
 
-ROOT = Path(__file__).resolve().parent.parent
-SERVICES = ROOT / "services"
 BACKEND = folders.BACKEND
 # The model of a service that holds one request in each of its processes.
 PROCESSES = "processes"
-# What people run; the same tuned; without a client or framework that costs anything; from a
-# talk, to learn from; wrong on purpose.
-KINDS = ("stock", "tuned", "bare", "lesson", "mistake")
+# As people run it; the same tuned; without a client or framework that costs anything; from a
+# talk, to learn from; wrong on purpose; what a request costs at least, with no Python at all.
+FLOOR = "floor"
+OWN = "own"  # a service of the reader's own, which no folder here has
+KINDS = ("stock", "tuned", "bare", "lesson", "mistake", FLOOR)
+NOT_DESCRIBED = ("name", "again", "revision", "root", "program", "advice", "own")
 CORE = ("/", "/fanout", "/composite", "/cpu", "/health", "/info")  # what every service answers
+FLOOR_HAS = ("/", "/health", "/info")
 
 
-class UnknownService(ValueError):
+class UnknownService(UsageError):
     """A name that no folder has; the text lists those there are."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """What `service.toml` says of the service `name`.
+    """The `service.toml` of the service `name`.
 
     `kind` is one of KINDS, `offers` are the routes beside the core ones. `exceptions`
     gives the reason for each rule of the contract that it does not keep, by the name
     of the rule. `limit` names what bounds its requests in flight where CONCURRENCY is
-    not set: the harness leaves that unset for it. `again` is the same service measured
-    a second time under another name: what the two differ by is noise.
+    not set: the harness leaves that unset for it. `program` is a program that it runs and
+    PyPI does not have: the Debian package of that name has it. `advice` are the settings of
+    its server and client, as people write them (advise/change.py). `again` is the same service
+    measured a second time under another name: what the two differ by is noise. `revision`
+    marks one of another checkout, whose `services` folder is `root`. One that is
+    not of this repository is described by its `own` file.
     """
 
     name: str
@@ -46,29 +58,39 @@ class Service:
     offers: tuple[str, ...] = ()
     exceptions: dict[str, str] = field(default_factory=dict, hash=False)
     limit: str = ""
+    program: str = ""
+    advice: dict[str, str] = field(default_factory=dict, hash=False)
     again: bool = False
+    revision: str = ""
+    root: Path | None = None
+    own: OwnFile | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if self.kind not in KINDS and not self.own:
             raise TypeError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
 
     @property
     def folder(self) -> Path:
         """Its own folder, which holds what differs from the folders above."""
-        return folders.chain(self.name, SERVICES)[0]
+        return folders.chain(self.name, self.root or SERVICES)[0]
 
     @property
     def label(self) -> str:
-        """Its name in results: the folder's, with an ending where it is measured again."""
+        """Its name in results: the folder's, with an ending where there are two of that name."""
+        if self.revision:
+            return f"{self.name}@{self.revision}"
         return f"{self.name}-again" if self.again else self.name
 
     def has(self, route: str) -> bool:
-        """Whether it answers that route."""
-        return route in CORE or route in self.offers
+        """True if it answers that route; one of the reader's own has one that stands for `/`."""
+        if self.own:
+            return route == "/"
+        core = FLOOR_HAS if self.kind == FLOOR else CORE
+        return route in core or route in self.offers
 
     def description(self) -> dict[str, Any]:
         """Its `service.toml`, for the record of a run, and whose second measurement it is."""
-        about = {key: value for key, value in asdict(self).items() if key not in ("name", "again")}
+        about = {key: value for key, value in asdict(self).items() if key not in NOT_DESCRIBED}
         about["offers"] = list(self.offers)
         return about | ({"again_of": self.name} if self.again else {})
 
@@ -78,19 +100,31 @@ def names() -> list[str]:
     return folders.names(SERVICES)
 
 
-def load(name: str) -> Service:
-    """Read one service; UnknownService if there is no such folder, or its service.toml is wrong."""
+def load(name: str, root: Path | None = None) -> Service:
+    """Read one service; UnknownService if there is no such folder, or its service.toml is wrong.
+
+    `root` is the `services` folder of another checkout.
+    """
+    services = root or SERVICES
     if name == BACKEND:
         raise UnknownService(f"no service {name!r}; it is what they wait for")
     try:
-        file = folders.chain(name, SERVICES)[0] / "service.toml"
+        file = folders.chain(name, services)[0] / "service.toml"
     except folders.UnknownFolder as error:
-        raise UnknownService(str(error)) from error
+        raise UnknownService(f"{error}{meant(name, folders.names(services))}") from error
     try:
-        about = tomllib.loads(file.read_text())
-        return Service(name=name, **{**about, "offers": tuple(about.get("offers", ()))})
+        about = tomllib.loads(file.read_text(encoding="utf-8"))
+        offers = tuple(about.get("offers", ()))
+        inherited = {"offers": offers, "advice": folders.advice(name, services)}
+        return Service(name=name, root=root, **{**about, **inherited})
     except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise UnknownService(f"{file.relative_to(SERVICES.parent)}: {error}") from error
+        raise UnknownService(f"{file.relative_to(services.parent)}: {error}") from error
+
+
+def meant(wanted: str, known: Iterable[str]) -> str:
+    """A question for the end of an error: the known name that is nearest, if any is near."""
+    near = get_close_matches(wanted, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def select(wanted: str | None) -> list[Service]:

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 
 from loadtests import catalog
 from loadtests.catalog import BACKEND, ROOT, SERVICES
-from loadtests.runtime import ServiceFailed, choose, compose_file, compose_ui, environments
+from loadtests.errors import UsageError
+from loadtests.live import command as live
+from loadtests.runtime import (
+    ServiceFailed,
+    choose,
+    compose_file,
+    environments,
+    lacks,
+)
+from loadtests.runtime.compose import ComposeRuntime
 from loadtests.runtime.local import HOST, LocalRuntime
-from loadtests.runtime.process import end_as_on_ctrl_c, is_free
+from loadtests.runtime.process import is_free
 from services import folders
 
-UI_PORT = 8089
 PYTHON_VERSION = "3.11"  # the oldest that the locks serve
-
-
-class UsageError(ValueError):
-    """A command that cannot be run as asked; the text says what to do."""
 
 
 def serve(name: str, port: str, settings: dict[str, str]) -> int:
     """Run one service and its backend, pinned as in the bench, until Ctrl-C."""
     if not name:
-        raise UsageError(
-            f"which service? make serve SERVICE=…, one of: {', '.join(catalog.names())}"
-        )
+        raise UsageError(f"which service? one of: {', '.join(catalog.names())}")
     service = catalog.load(name)
     number = free_port_given("PORT", port)
 
@@ -53,29 +52,19 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
     return until_ctrl_c(run)
 
 
-def ui(wanted: str, runtime_name: str, settings: dict[str, str]) -> int:
-    """Backend, services and Locust's web UI until Ctrl-C."""
-    services = catalog.select(wanted)
+def ui(wanted: str, runtime_name: str, port: str, settings: dict[str, str]) -> int:
+    """Backend and Locust's web UI until Ctrl-C, with services; the floor only if it is wanted."""
+    services = [one for one in catalog.select(wanted) if wanted or one.kind != catalog.FLOOR]
     runtime = choose(runtime_name, services, settings)
-    free_port_given("the web UI's port", str(UI_PORT))
+    assert isinstance(runtime, LocalRuntime | ComposeRuntime)
+    services = [one for one in services if not lacks(runtime, one)]
+    number = free_port_given("PORT", port)
     print(f"runtime: {runtime.name} ({runtime.because})", flush=True)
-    if not isinstance(runtime, LocalRuntime):
-        return until_ctrl_c(lambda: compose_ui.run_ui(services, settings))
-
-    def run() -> int:
-        with runtime, ExitStack() as stack:
-            targets = {
-                service.name: stack.enter_context(runtime.service(service)).url
-                for service in services
-            }
-            return _locust_ui(targets)
-
-    return until_ctrl_c(run)
+    return until_ctrl_c(lambda: live.run(runtime, services, number))
 
 
 def until_ctrl_c(run: Callable[[], int]) -> int:
-    """What `run` returns; 0 if Ctrl-C ends it, 1 and what happened if a service fails."""
-    end_as_on_ctrl_c()
+    """Return `run()`; 0 if Ctrl-C ends it, 1 and a message if a service fails."""
     try:
         return run()
     except ServiceFailed as error:
@@ -86,41 +75,20 @@ def until_ctrl_c(run: Callable[[], int]) -> int:
         return 0
 
 
-def _locust_ui(targets: dict[str, str]) -> int:
-    """Locust in the foreground; ends with it, or ends it on Ctrl-C."""
-    locustfile = str(ROOT / "loadtests" / "locustfile.py")
-    address = ["--web-host", HOST, "--web-port", str(UI_PORT)]
-    locust = subprocess.Popen(
-        [sys.executable, "-m", "locust", "-f", locustfile, *address],
-        cwd=ROOT,
-        env={**os.environ, "TARGETS": " ".join(f"{name}={url}" for name, url in targets.items())},
-        start_new_session=True,
-    )
-    print(f"Locust's web UI: http://{HOST}:{UI_PORT}   Ctrl-C takes everything down", flush=True)
-    try:
-        return locust.wait()
-    finally:
-        locust.terminate()
-        try:
-            locust.wait(5)
-        except subprocess.TimeoutExpired:
-            locust.kill()
-            locust.wait()
-
-
-def rebuild(results: Path) -> int:
-    """Write every report, the index, the README's block and the documents' figures anew."""
+def rebuild(results: Path, judge_all: bool = False) -> int:
+    """Write every report and the index anew, and what README and docs quote."""
     from loadtests.report import build  # only here: what draws the charts takes seconds to load
 
-    documents = sorted((ROOT / "docs").rglob("*.md"))
-    try:
-        rebuilt = build.rebuild(results, ROOT / "README.md", documents)
-    except build.ReportError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(*rebuilt.unmeasured, sep="\n", end="\n" if rebuilt.unmeasured else "")
+    own = results.resolve() == ROOT / "results"  # what others hold is not what README quotes
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if own else []
+    if not results.is_dir():
+        raise UsageError(f"no folder {results}: RESULTS names one with runs")
+    rebuilt = build.rebuild(results, documents, judge_all)
+    for line in (*rebuilt.judged, *rebuilt.unmeasured):
+        print(line)
     number, index = len(rebuilt.folders), results / "README.md"
-    print(f"rebuilt {number} reports, {index} and the newest results in the README and the docs")
+    quoted = ", and what README and docs quote" if own else ""
+    print(f"rebuilt {number} reports, {index}{quoted}")
     return 0
 
 
@@ -139,14 +107,15 @@ def lock(name: str) -> int:
             source = str(folder / "requirements.in")
             _compile(folder / folders.LOCK, source, "--upgrade", "--no-annotate")
     compose = ROOT / "compose.yaml"
-    compose.write_text(compose_file.written(compose.read_text(), catalog.names()))
+    text = compose.read_text(encoding="utf-8")
+    compose.write_text(compose_file.written(text, catalog.select("")), encoding="utf-8")
     return 0
 
 
 def _add_to_lock(name: str) -> None:
     """Add to the services' lock what `name` lacks; UsageError where that would change a pin."""
     lock = SERVICES / folders.LOCK
-    before = lock.read_text()
+    before = lock.read_text(encoding="utf-8")
     pins = pinned(before)
     locked = {
         line
@@ -155,10 +124,10 @@ def _add_to_lock(name: str) -> None:
         if folders.canonical(line) in pins
     }
     _compile(lock, "-", given=locked | set(_requirements(name)))
-    after = pinned(lock.read_text())
+    after = pinned(lock.read_text(encoding="utf-8"))
     changed = sorted(package for package, pin in pins.items() if after.get(package, pin) != pin)
     if changed:
-        lock.write_text(before)
+        lock.write_text(before, encoding="utf-8")
         raise UsageError(
             f"what {name} needs does not go with the versions locked of {', '.join(changed)}:"
             " run `make lock`, which renews all"

@@ -1,33 +1,15 @@
-"""`make diff A=… B=…`: what two services differ in, file by file."""
+"""What two services differ in, file by file."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from difflib import unified_diff
 from pathlib import Path
 
-from loadtests import catalog
 from loadtests.catalog import SERVICES
 from services import folders
 
 SERVE = "serve"
-
-
-def main() -> int:
-    """Print the differences between the files of two services; 2 for a name that is none."""
-    names = sys.argv[1:]
-    if len(names) != 2 or not all(names):
-        print("which two? make diff A=tornado B=tornado-blocking", file=sys.stderr)
-        return 2
-    try:
-        one, other = (catalog.load(name) for name in names)
-        print(f"{one.title}  →  {other.title}\n")
-        print(*differences(one.name, other.name), sep="\n")
-    except (catalog.UnknownService, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
 
 
 def differences(one: str, other: str) -> Iterator[str]:
@@ -50,7 +32,7 @@ def differences(one: str, other: str) -> Iterator[str]:
 
 
 def _files(name: str) -> dict[str, Path]:
-    """What a service is made of: its modules, and what starts it."""
+    """The files of a service: its modules, and what starts it."""
     return folders.modules(name, SERVICES) | {SERVE: folders.find(name, SERVE, SERVICES)}
 
 
@@ -64,8 +46,4 @@ def _changes(old: Path | None, new: Path | None) -> Iterator[str]:
 def _read(path: Path | None) -> tuple[str, list[str]]:
     if path is None:
         return "(no such file)", []
-    return str(path.relative_to(SERVICES)), path.read_text().splitlines()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return str(path.relative_to(SERVICES)), path.read_text(encoding="utf-8").splitlines()

@@ -15,19 +15,16 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 SERVICES = Path(__file__).resolve().parent
 BACKEND = "backend"  # what the services wait for; no service itself
 LOCK = "requirements.txt"
 SHARED = (
-    "contract.py",
-    "start.py",
-    "asgi.py",
-    "gunicorn_asgi.py",
-    "gunicorn_wsgi.py",
-    "uvicorn_asgi.py",
-    "bare",
+    *("contract.py", "start.py", "tasks.py", "asgi.py", "bare"),
+    *("gunicorn_asgi.py", "gunicorn_wsgi.py", "uvicorn_asgi.py"),
 )
 
 # The variables that a service may see, and no others: GUNICORN_CMD_ARGS, UVICORN_*,
@@ -73,7 +70,7 @@ def modules(name: str, services: Path = SERVICES) -> dict[str, Path]:
 
 def requirements(name: str, services: Path = SERVICES) -> list[str]:
     """The packages that `name` imports or is served by, as its `requirements.in` writes them."""
-    lines = find(name, "requirements.in", services).read_text().splitlines()
+    lines = find(name, "requirements.in", services).read_text(encoding="utf-8").splitlines()
     return [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
 
 
@@ -83,7 +80,7 @@ def pins(name: str, services: Path = SERVICES) -> str:
     Which package brings which others is what the lock's own comments say (`# via`).
     ValueError where the lock does not have what `requirements.in` names.
     """
-    locked = entries((services / LOCK).read_text())
+    locked = entries((services / LOCK).read_text(encoding="utf-8"))
     wanted = {canonical(requirement) for requirement in requirements(name, services)}
     missing = wanted - {package for package, _, _ in locked}
     if missing:
@@ -92,6 +89,24 @@ def pins(name: str, services: Path = SERVICES) -> str:
     while more := {p for p, _, parents in locked if parents & wanted} - wanted:
         wanted |= more
     return "".join(text for package, text, _ in locked if package in wanted)
+
+
+def program(name: str, services: Path = SERVICES) -> str:
+    """The program, and Debian package, that `name` needs beside Python; empty where none."""
+    return str(_about(chain(name, services)[0]).get("program", ""))
+
+
+def advice(name: str, services: Path = SERVICES) -> dict[str, str]:
+    """`[advice]` by part; a part that `name` itself lacks is that of the nearest folder above."""
+    found: dict[str, str] = {}
+    for folder in reversed(chain(name, services)):
+        found |= _about(folder).get("advice", {})
+    return found
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    about = folder / "service.toml"  # the backend has none
+    return tomllib.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
 
 
 def canonical(requirement: str) -> str:
@@ -124,7 +139,8 @@ def run(name: str) -> None:
 def collect(name: str, target: Path) -> None:
     """Copy the files of `name`, and its part of the lock, so that anyone may read them."""
     target.mkdir(parents=True, exist_ok=True)
-    (target / LOCK).write_text(pins(name))
+    (target / LOCK).write_text(pins(name), encoding="utf-8")
+    (target / "packages.txt").write_text(program(name), encoding="utf-8")
     for folder in reversed(chain(name)):
         for path in folder.iterdir():
             if path.is_file():

@@ -60,12 +60,12 @@ def info() -> bytes:
 
 
 def offers(route: str) -> bool:
-    """Whether `service.toml` names a route beside the core ones."""
+    """True if `service.toml` names a route beside the core ones."""
     return route in _about().get("offers", ())
 
 
 def _about() -> dict:
-    return tomllib.loads(folders.find(NAME, "service.toml").read_text())
+    return tomllib.loads(folders.find(NAME, "service.toml").read_text(encoding="utf-8"))
 
 
 def check_threads() -> None:
@@ -83,7 +83,7 @@ def helpers() -> int:
 
 
 def _more_threads() -> int:
-    """Those that a worker may have besides CONCURRENCY and the server's own."""
+    """Threads that a worker may have besides CONCURRENCY and the server's own."""
     return (_free() - 8) // SETTINGS.workers - SETTINGS.concurrency - 8
 
 
@@ -93,13 +93,13 @@ def _free() -> int:
     is_limited = os.geteuid() != 0 and user != resource.RLIM_INFINITY
     free = user if is_limited else sys.maxsize
     groups = Path("/proc/self/cgroup")
-    for line in groups.read_text().splitlines() if groups.exists() else ():
+    for line in groups.read_text(encoding="utf-8").splitlines() if groups.exists() else ():
         _, controllers, path = line.split(":", 2)
         own = Path("/sys/fs/cgroup", controllers, path.lstrip("/"))  # "" is version 2
         for group in (own, *own.parents):
             with suppress(OSError, ValueError):  # it has no limit
-                used = int((group / "pids.current").read_text())
-                free = min(free, int((group / "pids.max").read_text()) - used)
+                used = int((group / "pids.current").read_text(encoding="utf-8"))
+                free = min(free, int((group / "pids.max").read_text(encoding="utf-8")) - used)
     return free
 
 

@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
-# Groups that take as long as so many tests of a service.
-SLOW = {"long requests": 10_000, "web UI": 9_000, "harness": 8_000}
-
-# Those of the harness that measure no time: they may run beside others.
-DRAWING = (
-    *("test_advise_form", "test_charts", "test_clients", "test_compare", "test_costs"),
-    *("test_figures", "test_ranking", "test_rebuild", "test_record", "test_report"),
-    *("test_sections", "test_unranked"),
+# Groups that take longest, and are begun first: most of them are the tests of a module.
+FIRST = (
+    *("compose", "long requests", "test_bench", "test_doctored", "test_generator", "test_perfect"),
+    *("test_advise_form", "test_users", "test_sections", "test_suite", "test_figures"),
+    *("test_open", "test_held", "test_ladder", "test_site"),
 )
 
 
@@ -45,16 +42,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # pytest-xdist reads the marks in such a hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Keep together what shares running services, and what takes the web UI's port.
+    """Keep together what shares running services, and all that brings up compose.yaml.
 
-    The largest groups come first, so that at the end little is left to wait for.
+    The longest groups come first, so that at the end little is left to wait for.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(group(item)))
     yield
     sizes = Counter(map(group_of, items))
-    items.sort(key=lambda item: (-SLOW.get(group_of(item), sizes[group_of(item)]), group_of(item)))
+    order = list(dict.fromkeys([*FIRST, *(name for name, _ in sizes.most_common())]))
+    items.sort(key=lambda item: order.index(group_of(item)))
 
 
 def group_of(item: pytest.Item) -> str:
@@ -68,12 +66,10 @@ def group(item: pytest.Item) -> str:
     folder = item.path.parent.name
     if folder == "contract":
         return str(parameters(item).get("name", folder))
-    if folder == "compose" or item.path.stem in ("test_ui", "test_commands"):
-        return "web UI"
-    return item.path.stem if item.path.stem in DRAWING else folder
+    return item.path.stem if folder == "harness" else folder
 
 
 def parameters(item: pytest.Item) -> dict[str, Any]:
-    """What a test is run with."""
+    """The parameters that a test is run with."""
     call = getattr(item, "callspec", None)
     return call.params if call else {}

@@ -1,28 +1,26 @@
-"""What the newest results say of each service: all that the advice is made of."""
+"""The newest results of each service: all that the advice is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 from loadtests import catalog
+from loadtests.advise.question import LABELS
 from loadtests.advise.simplicity import ORDER, place
+from loadtests.advise.sources import LOADS, SAME_SPEED, Sources, sources
 from loadtests.record import Point, Run, Spread, Summary
-from loadtests.report import facts
-from loadtests.report.parts import Part, derived
-from loadtests.report.results import Entry, Results
-from loadtests.report.sections import held
+from loadtests.report.results import facts, waiting
+from loadtests.report.results.parts import Part, derived
+from loadtests.report.results.stored import Results
 
-# Who answers less than this of what so many users ask for cannot answer more.
-KEEPS_UP = 0.9
-# What is asked of the results, and the profile or kind of workload that says it.
-SOURCES = {
-    "standard": ("standard", "delay"),
-    "capacity": ("capacity",),
-    "held": ("held",),
-    "cost": ("cost",),
-}
+# A service that answers less than this of what it is asked for cannot answer more: of users, who
+# ask again only when they were answered, and of arrivals at a rate.
+KEEPS_UP, KEEPS_UP_OPEN = 0.9, 0.98
+# What two services may differ in.
+MADE_OF = ("framework", "model", "server", "client")
 
 
 @dataclass(frozen=True)
@@ -34,37 +32,41 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Cpu:
-    """CPU time of a request at a rate that one run of the service answered."""
+class Load:
+    """One process of a service at a load, `waiting` requests in flight at once.
 
+    Of the time that a request took on average `own_s` was not the backend's delay. `full` where
+    it answered less than it was asked for, and nothing but the service was the reason: it
+    cannot answer more than `rps` with so many waiting.
+    """
+
+    delay_s: float
     rps: float
-    ms: Figure
-
-
-@dataclass(frozen=True)
-class Full:
-    """What a service answered to users who asked for more."""
-
-    users: int
-    rps: float
+    waiting: int
+    cpu_ms: Figure | None
+    p99_ms: Figure | None
+    full: bool = False
+    own_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Service:
-    """What is known of a service; None or empty where nothing was measured, or nothing valid.
+    """The results of a service; None or empty where nothing was measured, or nothing valid.
 
     `mark` says what it is, where it is not what people run. `workers` are the processes it
     had. Each waits for one request at a time where `one_at_a_time`, and a request is a
-    process; for no more than `slots` where it has such a limit of its own. `at_rest_bytes`
-    are of a service of one process. `held` is the most that it had in flight at once; with
-    more it was `invalid`. `full` is what it answered where it could not keep up.
+    process; for no more than `slots` where it has such a `limit` of its own. `loads` are in
+    the order of their delays and rates. `capacity_rps` is what a process sustains, where
+    nothing else was the limit. `at_rest_bytes` are of a service of one process. `held` is
+    the most that it had in flight at once; with more it was `invalid`. `made_of` are its
+    framework, model, server and client, by name, and `advice` its settings (change.py).
     """
 
     name: str
     place: int
     workers: int
     one_at_a_time: bool
-    cpu: list[Cpu]
+    loads: list[Load]
     capacity_rps: Figure | None
     at_rest_bytes: Figure | None
     request_bytes: Figure | None
@@ -72,12 +74,19 @@ class Service:
     invalid: bool
     mark: str = ""
     slots: int | None = None
-    full: list[Full] = field(default_factory=list)
+    limit: str = ""
+    made_of: dict[str, str] = field(default_factory=dict)
+    advice: dict[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:
-        """Its name, with what it is."""
+        """The service's name, with its mark."""
         return f"{self.name} ({self.mark})" if self.mark else self.name
+
+    @property
+    def people_run_it(self) -> bool:
+        """False of what is bare, a lesson or a mistake: nobody is advised to run that."""
+        return self.mark in ("", "tuned")
 
 
 @dataclass(frozen=True)
@@ -85,106 +94,155 @@ class Measured:
     """All services, the simplest first; `sources` are folders, None where there is no result.
 
     `delays_s` are the shortest and the longest delay that the rates were measured at,
-    `top_rps` is the most that one core served, `held` the most in flight at once.
+    `top_rps` is the most that one process answered, `held` the most in flight at once.
     """
 
     services: list[Service]
     sources: dict[str, str | None]
-    machines: list[str]
     delays_s: tuple[float, float]
     top_rps: float
     held: int
+    where: str = ""
+    left_out: list[str] = field(default_factory=list)
+    speeds: float = 1.0
+
+    @property
+    def caveats(self) -> list[str]:
+        """Warnings about the results."""
+        found = []
+        if self.speeds > SAME_SPEED:
+            percent = round(100 * (self.speeds - 1))
+            found.append(
+                f"The machine was {percent} % faster in one of these runs than in another."
+            )
+        if self.left_out:
+            found.append(
+                f"Left out, as of another machine, interpreter or runtime: {len(self.left_out)} "
+                f"runs, the newest {self.left_out[0]}."
+            )
+        return found
 
     def document(self) -> dict[str, Any]:
         """All of it, and the order of simplicity, for the form in a page."""
-        return {**asdict(self), "models": [asdict(model) for model in ORDER]}
+        return {**asdict(self), "models": [asdict(model) for model in ORDER], "labels": LABELS}
 
 
 def measured(results: Results) -> Measured | None:
-    """What the newest results say; None where not even a load was measured.
+    """The newest results; None where not even a load was measured.
 
     Services that are no longer there, and names under which one was measured a second
-    time, are left out.
+    time, are left out, and the floor: nobody can choose it.
     """
-    found: dict[str, tuple[Entry, Part]] = {}
-    for source, names in SOURCES.items():
-        newest = next(filter(None, map(results.newest, names)), None)
-        if newest:
-            found[source] = newest
-    if not found:
+    found = sources(results)
+    if found is None:
         return None
-    parts = {source: part for source, (_, part) in found.items()}
-    services = [_service(name, parts) for name in catalog.names() if _runs(name, parts)]
+    there = [one for one in catalog.select("") if one.kind != catalog.FLOOR]
+    services = [_service(one, found) for one in there if _runs(one.name, found)]
     services.sort(key=lambda service: (service.place, service.name))
-    rates = [row for source in ("standard", "capacity", "cost") for row in _rows(parts.get(source))]
-    delays = [row.delay_s for row in rates] or [0.0]
-    capacities = [one.capacity_rps.median for one in services if one.capacity_rps]
+    loads = [load for service in services for load in service.loads]
+    delays = [load.delay_s for load in loads] or [0.0]
     return Measured(
         services=services,
-        sources={s: found[s][0].folder.name if s in found else None for s in SOURCES},
-        machines=list(dict.fromkeys(entry.run.machine["name"] for entry, _ in found.values())),
+        sources=found.folders,
         delays_s=(min(delays), max(delays)),
-        top_rps=max(capacities or [cpu.rps for one in services for cpu in one.cpu], default=0.0),
+        top_rps=max((load.rps for load in loads), default=0.0),
         held=max((one.held for one in services if not one.one_at_a_time), default=0),
+        where=found.where,
+        left_out=found.left_out,
+        speeds=found.speeds,
     )
 
 
-def _runs(name: str, parts: dict[str, Part]) -> list[Run]:
+def _runs(name: str, found: Sources) -> list[Run]:
     """The runs in which a service said what it is."""
-    runs = (part.run for part in parts.values())
+    runs = (part.run for _, part in found.found)
     return [run for run in runs if run.services.get(name, {}).get("info")]
 
 
-def _service(name: str, parts: dict[str, Part]) -> Service:
-    about = _runs(name, parts)[0].services[name]
+def _service(service: catalog.Service, found: Sources) -> Service:
+    name = service.name
+    run = _runs(name, found)[0]
+    about = run.services[name]
     workers = about["info"]["workers"]
     one_at_a_time = about["info"]["slots"] <= workers
-
-    def rows(source: str) -> list[Summary]:
-        return [row for row in _rows(parts.get(source)) if row.service == name]
+    limit = about.get("limit", "")
 
     def at_rest(points: list[Point]) -> float | None:
-        by_held = {point.users: point.pss_bytes or point.rss_bytes for point in points}
+        by_held = {point.users: point.pss_bytes for point in points}
         resting = by_held.get(0)
-        # Who was started with a process for each request was never without one.
+        # A service started with a process for each request was never without one.
         return resting / workers if resting else by_held.get(1)
 
-    loads = rows("held") + ([] if one_at_a_time else rows("standard"))
-    most = max((row.users for row in loads if row.valid), default=0)
-    cpu = [
-        Cpu(row.rps.median, _worst(row.cpu_ms_per_request, max))
-        for row in rows("standard") + rows("cost")
-        if row.valid and row.rps and row.rps.median and row.cpu_ms_per_request
-    ]
-    capacities = [row.capacity_rps for row in rows("capacity") if row.valid]
-    capacity = next((one for one in capacities if one and one.min > 0), None)
-    waiting = held.memory(parts["held"], name) if "held" in parts else None
-    resting = derived(parts["held"], name, at_rest) if "held" in parts else None
-    rest = _worst(resting.spread, max) if resting and resting.valid else None
+    rows = [(part, row) for part in found.parts(*LOADS) for row in part.run.summary]
+    under_load = [(part, row) for part, row in rows if row.service == name]
+    loads = [_load(part, row) for part, row in under_load if row.valid and row.rps]
+    loads.sort(key=lambda load: (load.delay_s, load.rps, load.waiting))
+    held_part = next(iter(found.parts("held")), None)
+    held = [row for row in held_part.run.summary if row.service == name] if held_part else []
+    most = max((row.users for row in held if row.valid), default=0)
+    if not one_at_a_time:
+        most = max([most, *(load.waiting for load in loads)])
+    tried = held + ([] if one_at_a_time else [row for _, row in under_load])
+    memory = waiting.memory(held_part, name) if held_part else None
+    resting = derived(held_part, name, at_rest) if held_part else None
     return Service(
         name=name,
         place=place(about["waits"]),
         workers=workers,
         one_at_a_time=one_at_a_time,
-        cpu=sorted(cpu, key=lambda one: one.rps),
+        loads=loads,
         # Where each process waits for one, what it sustains depends on the delay.
-        capacity_rps=_worst(capacity, min) if capacity and not one_at_a_time else None,
-        at_rest_bytes=rest,
-        request_bytes=_worst(waiting.spread, max) if waiting and waiting.valid else None,
+        capacity_rps=None if one_at_a_time else _capacity(found, name),
+        at_rest_bytes=_worst(resting.spread, max) if resting and resting.valid else None,
+        request_bytes=_worst(memory.spread, max) if memory and memory.valid else None,
         held=most,
-        mark=facts.marks(_runs(name, parts)[0]).get(name, ""),
-        slots=about["info"]["slots"] // workers if about["limit"] else None,
-        full=[
-            Full(row.users, row.rps.median)
-            for row in ([] if one_at_a_time else rows("standard"))
-            if row.valid and row.rps and row.rps.median < KEEPS_UP * row.users / row.delay_s
-        ],
-        invalid=any(row.users > most for row in loads if not row.valid),
+        mark=facts.marks(run).get(name, ""),
+        slots=about["info"]["slots"] // workers if limit else None,
+        limit=limit,
+        made_of={part: getattr(service, part) for part in MADE_OF},
+        advice=service.advice,
+        invalid=any(row.users > most for row in tried if not row.valid),
     )
 
 
-def _rows(part: Part | None) -> list[Summary]:
-    return part.run.summary if part else []
+def _load(part: Part, row: Summary) -> Load:
+    assert row.rps
+    info = part.run.services[row.service]["info"]
+    workers, slots = info["workers"], info["slots"]
+    asked = row.capacity_rps.median if row.capacity_rps else row.rate_rps
+    asked = asked or row.users / row.delay_s
+    answers = row.rps.median >= (KEEPS_UP if row.users else KEEPS_UP_OPEN) * min(
+        asked, slots / row.delay_s
+    )
+    flights = [p.in_flight for p in _points(part, row) if p.in_flight]
+    in_flight = median(flights) if flights else row.rps.median * row.delay_s
+    return Load(
+        delay_s=row.delay_s,
+        rps=row.rps.median / workers,
+        waiting=max(1, min(row.users or round(in_flight), slots) // workers),
+        cpu_ms=_worst(row.cpu_ms_per_request, max) if row.cpu_ms_per_request else None,
+        p99_ms=_worst(row.p99_ms, max) if row.p99_ms else None,
+        full=not answers and not row.bound,
+        own_s=max(0.0, min(in_flight, slots) / row.rps.median - row.delay_s),
+    )
+
+
+def _capacity(found: Sources, name: str) -> Figure | None:
+    """The capacity of a process; None where something else than the service was its limit."""
+    for part in found.parts("capacity"):
+        for row in part.run.summary:
+            if row.service == name and row.valid and row.capacity_rps and row.capacity_rps.min > 0:
+                workers = part.run.services[name]["info"]["workers"]
+                found_rps = _worst(row.capacity_rps, min)
+                each = Figure(found_rps.median / workers, found_rps.worst / workers)
+                return None if row.bound else each
+    return None
+
+
+def _points(part: Part, row: Summary) -> list[Point]:
+    points = part.run.points
+    same = [p for p in points if (p.service, p.scenario) == (row.service, row.scenario)]
+    return [point for point in same if point.valid]
 
 
 def _worst(spread: Spread, worst: Callable[[Iterable[float]], float]) -> Figure:

@@ -1,74 +1,233 @@
-"""What a service needs for a question, by arithmetic on what was measured of it."""
+"""The needs of a service for a question, by arithmetic on its measurements.
+
+One model: as many processes as the CPU takes that was measured at that rate and delay, the
+rate that one process was seen to answer, and the requests that wait at once, whichever takes
+the most.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtests.advise.measured import Figure, Service
+from loadtests.advise.measured import Figure, Load, Service
 from loadtests.advise.question import Question, plain, up
 
-# Without a measured capacity no more of a core is counted on than this.
-HEADROOM = 0.8
+# No more of a core is counted on than this: what is left is for bursts, and for the machine.
+HEADROOM = 0.7
+# A rate at which nothing at all is answered within the goal.
+NEVER = 0.0
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a service needs; None where no result says it."""
+    """The needs of a service; None where no result says it.
+
+    `waiting` requests are in flight in each of the processes, where each takes `own_ms` besides
+    the delay.
+    """
 
     cores: int | None
     processes: int | None
+    waiting: int
+    own_ms: int
+    cpu_percent: float | None
     memory_bytes: float | None
+    p99_ms: float | None
 
 
-def needed(question: Question, service: Service, worst: bool) -> Need:
-    """What a service needs by the medians, or by the rounds that speak most against it."""
-
-    def of(figure: Figure) -> float:
-        return figure.worst if worst else figure.median
-
-    cpu = cpu_ms(question, service)
-    cores: int | None = None
-    if service.capacity_rps:
-        cores = up(question.rate_rps / of(service.capacity_rps))
-    elif cpu:
-        cores = up(question.rate_rps * of(cpu) / (1000 * HEADROOM))
-    waiting = question.most_in_flight
-    slots = 1 if service.one_at_a_time else service.slots
-    processes = max(cores or 0, up(waiting / slots)) if slots else cores
-    memory: float | None = None
-    if service.at_rest_bytes and processes:
-        first, request = of(service.at_rest_bytes), service.request_bytes
-        if not service.one_at_a_time:
-            memory = first * processes + of(request) * waiting if request else None
-        else:  # all but the first share pages with it, as far as was measured
-            memory = first + (of(request) if request else first) * (processes - 1)
-    return Need(cores, processes, memory)
+Pick = Callable[[Figure], float]
 
 
-def cpu_ms(question: Question, service: Service) -> Figure | None:
-    """CPU time of a request at the highest measured rate that is not above the one asked.
-
-    It falls as the rate grows, so this is not too little.
-    """
-    below = [cpu.ms for cpu in service.cpu if cpu.rps <= question.rate_rps]
-    return below[-1] if below else service.cpu[0].ms if service.cpu else None
+def likely(figure: Figure) -> float:
+    """The median of a figure."""
+    return figure.median
 
 
-def falls_behind(question: Question, service: Service, need: Need) -> str:
-    """Where it answered less than it would have to, with about as many in flight.
+def unlucky(figure: Figure) -> float:
+    """The figure of the round that is worst for the service."""
+    return figure.worst
 
-    CPU time at a low rate does not say so of who needs more for each the more there are.
-    """
-    if service.capacity_rps or service.one_at_a_time or not need.processes:
+
+def needed(question: Question, service: Service, pick: Pick) -> Need:
+    """The needs of a service by the medians, or by the worst rounds."""
+    cores = _fewest(lambda number: lacks(question, service, number, pick))
+    processes = max(cores, _for_slots(question, service))
+    cpu = _of_cpu(question.delay_s, question.rate_rps / processes, service, pick)
+    excess = _at(question, service, processes, pick)
+    known = cpu is not None
+    return Need(
+        cores=cores if known else None,
+        processes=processes if known or service.one_at_a_time else None,
+        waiting=1 if service.one_at_a_time else in_flight(question, service, processes),
+        own_ms=_own_ms(question, service, processes),
+        cpu_percent=question.rate_rps * cpu / 10 if cpu is not None else None,
+        memory_bytes=_memory(question, service, processes, pick),
+        p99_ms=None if excess is None else question.delay_s * 1000 + excess,
+    )
+
+
+def in_flight(question: Question, service: Service, processes: int) -> int:
+    """Requests in flight at once in each of so many processes, when many arrive together."""
+    return question.in_each(processes, _own_ms(question, service, processes) / 1000)
+
+
+def _own_ms(question: Question, service: Service, processes: int) -> int:
+    """The time of a request besides the delay, as far as the service kept up."""
+    if service.one_at_a_time:
+        return 0
+    rate_rps = question.rate_rps / processes
+    curves = _curves(
+        question.delay_s, service, lambda load: None if load.full else load.own_s * 1000
+    )
+    return up(max((_between(curve, rate_rps) for curve in curves), default=0.0))
+
+
+def _fewest(lacks: Callable[[int], str | bool]) -> int:
+    """The fewest with which nothing is lacking; with more of them nothing is, either."""
+    enough = 1
+    while lacks(enough):
+        enough *= 2
+    few = enough // 2
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if lacks(middle) else (few, middle)
+    return enough
+
+
+def lacks(question: Question, service: Service, processes: int, pick: Pick) -> str:
+    """Why so many processes with a core each are too few; empty where they are not."""
+    rate_rps = question.rate_rps / processes
+    cpu = _of_cpu(question.delay_s, rate_rps, service, pick)
+    share = 0.0 if cpu is None else rate_rps * cpu / 10
+    if full := falls_behind(question, service, processes):
+        return f"one answered {int(full.rps):,}/s when {full.waiting:,} waited"
+    if service.capacity_rps and rate_rps > pick(service.capacity_rps):
+        return f"one sustains {int(pick(service.capacity_rps)):,}/s"
+    if share > 100 * HEADROOM:
+        each = "one" if processes == 1 else f"each of {processes:,}"
+        return f"{each} would be {up(share):,} % busy, above {plain(100 * HEADROOM)} %"
+    if service.one_at_a_time:
         return ""
-    each, rate_rps = in_each(question, service, need), question.rate_rps / need.processes
-    above = min((full.users for full in service.full if full.users >= each), default=each)
-    for full in service.full:
-        if full.users <= above and full.rps < rate_rps:
-            return f"answered {plain(round(full.rps))}/s when {full.users:,} users waited"
+    within = within_goal(question, service, pick)
+    if within is not None and NEVER < within < rate_rps:
+        return f"p99 of one is too long above {int(within):,}/s"
     return ""
 
 
-def in_each(question: Question, service: Service, need: Need) -> int:
-    """Requests in flight in each process."""
-    return 1 if service.one_at_a_time else up(question.most_in_flight / (need.processes or 1))
+def falls_behind(question: Question, service: Service, processes: int) -> Load | None:
+    """The load at which one process answered less than it must, with about as many in flight.
+
+    CPU time at a low rate does not say so of a service that needs more for each the more
+    there are.
+    """
+    if service.one_at_a_time:  # how many it answers depends on the delay
+        return None
+    waiting, rate_rps = in_flight(question, service, processes), question.rate_rps / processes
+    full = [load for load in service.loads if load.full]
+    above = min((load.waiting for load in full if load.waiting >= waiting), default=waiting)
+    behind = [load for load in full if load.waiting <= above and load.rps < rate_rps]
+    return max(behind, key=lambda load: load.rps, default=None)
+
+
+def _for_slots(question: Question, service: Service) -> int:
+    """The processes that have room for all that wait, where each has a limit of its own."""
+    if service.one_at_a_time:
+        return question.most_in_flight
+    slots = service.slots
+    if not slots:
+        return 1
+    return _fewest(lambda processes: in_flight(question, service, processes) > slots)
+
+
+def _memory(question: Question, service: Service, processes: int, pick: Pick) -> float | None:
+    if not service.at_rest_bytes:
+        return None
+    first, request = pick(service.at_rest_bytes), service.request_bytes
+    if not service.one_at_a_time:
+        held = in_flight(question, service, 1)
+        return first * processes + pick(request) * held if request else None
+    # All but the first share pages with it, as far as was measured.
+    return first + (pick(request) if request else first) * (processes - 1)
+
+
+def _of_cpu(delay_s: float, rate_rps: float, service: Service, pick: Pick) -> float | None:
+    """CPU time of a request: the most that the measured delays around this one say."""
+    found = [
+        _between(curve, rate_rps)
+        for curve in _curves(
+            delay_s, service, lambda load: pick(load.cpu_ms) if load.cpu_ms else None
+        )
+    ]
+    return max(found, default=None)
+
+
+def _at(question: Question, service: Service, processes: int, pick: Pick) -> float | None:
+    """The p99 above the delay, in ms, at the rate of one of so many processes."""
+    if service.one_at_a_time and processes > service.workers:
+        return None  # how evenly they take what comes was not measured
+    rate_rps = question.rate_rps / processes
+    found = [_between(curve, rate_rps) for curve in _excess(question, service, pick)]
+    return max(found, default=None)
+
+
+def within_goal(question: Question, service: Service, pick: Pick) -> float | None:
+    """The rate of one process up to which its p99 is within the goal; None where it always is."""
+    if question.p99_s is None:
+        return None
+    goal = (question.p99_s - question.delay_s) * 1000
+    found = [_crossing(curve, goal) for curve in _excess(question, service, pick)]
+    return min((rate for rate in found if rate is not None), default=None)
+
+
+def _crossing(curve: list[tuple[float, float]], goal: float) -> float | None:
+    before: tuple[float, float] | None = None
+    for rate, value in curve:
+        if value > goal:
+            if before is None:
+                return NEVER
+            return before[0] + (rate - before[0]) * (goal - before[1]) / (value - before[1])
+        before = rate, value
+    return None
+
+
+def _excess(question: Question, service: Service, pick: Pick) -> list[list[tuple[float, float]]]:
+    def excess(load: Load) -> float | None:
+        return pick(load.p99_ms) - load.delay_s * 1000 if load.p99_ms else None
+
+    return _curves(question.delay_s, service, excess)
+
+
+def _curves(
+    delay_s: float, service: Service, figure: Callable[[Load], float | None]
+) -> list[list[tuple[float, float]]]:
+    """A figure over the rate, at the nearest measured delays, the one below and the one above.
+
+    Of the loads that were too much the one that was answered most ends it.
+    """
+    known = [(load, value) for load in service.loads if (value := figure(load)) is not None]
+    delays = [load.delay_s for load, _ in known]
+    near = {max((d for d in delays if d <= delay_s), default=None)}
+    near.add(min((d for d in delays if d >= delay_s), default=None))
+    curves = []
+    for delay in sorted(d for d in near if d is not None):
+        here = [(load, value) for load, value in known if load.delay_s == delay]
+        curve = [(load.rps, value) for load, value in here if not load.full]
+        full = [(load.rps, value) for load, value in here if load.full]
+        if full and (not curve or full[-1][0] > curve[-1][0]):
+            curve.append(full[-1])
+        curves.append(curve)
+    return curves
+
+
+def _between(curve: list[tuple[float, float]], rate_rps: float) -> float:
+    """Linear interpolation: too much rather than too little, as these curves bend."""
+    before = curve[0]
+    for rate, value in curve:
+        if rate >= rate_rps:
+            if rate == before[0]:  # the first
+                return value
+            share = (rate_rps - before[0]) / (rate - before[0])
+            return before[1] + (value - before[1]) * share
+        before = rate, value
+    return before[1]

@@ -1,4 +1,4 @@
-"""What counts as simple, and why: the order in which `make advise` takes what fits.
+"""The order of simplicity in which `make advise` takes services that fit, with reasons.
 
 An opinion, so it stands here as data and is printed with every answer. Nothing that
 was measured goes into it.

@@ -1,1 +1,1 @@
-"""What `make bench` does: which points there are, how one is measured and judged."""
+"""`make bench`: which points there are, how one is measured and judged."""

@@ -1,21 +1,23 @@
-"""What the measurements were made on."""
+"""The machine of the measurements."""
 
 from __future__ import annotations
 
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from loadtests.catalog import ROOT
+from loadtests import paths
+from loadtests.bench.cores import quota, siblings
 
 
-def describe() -> dict[str, Any]:
-    """Hardware, system and versions, for the record of a run."""
+def describe(chosen: Iterable[int] = ()) -> dict[str, Any]:
+    """Hardware, system and versions, for the record of a run that is pinned to `chosen` cores."""
     cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else 0
     cores = cores or psutil.cpu_count() or 1
     cpu = _cpu_model()
@@ -23,6 +25,8 @@ def describe() -> dict[str, Any]:
         "name": f"{_slug(cpu)}-{cores}c",
         "cpu": cpu,
         "cores": cores,
+        "quota_cores": quota(),
+        "thread_siblings": [threads for core in chosen if (threads := siblings(core))],
         "memory_bytes": psutil.virtual_memory().total,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
@@ -33,25 +37,23 @@ def describe() -> dict[str, Any]:
 
 def commit() -> str:
     """The commit that is measured, with `-dirty` where files differ from it, or `unknown`."""
+    if not paths.CHECKOUT:
+        return paths.release()
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+        done = subprocess.run(
+            command, cwd=paths.ROOT, encoding="utf-8", capture_output=True, check=False
+        )
     except OSError:  # no git here
         return "unknown"
     return done.stdout.strip() or "unknown"
 
 
-def split_cores() -> tuple[set[int], set[int]] | None:
-    """A core for the service and one for backend and generator; None where there is only one."""
-    if not hasattr(psutil.Process, "cpu_affinity"):
-        return None
-    cores = psutil.Process().cpu_affinity()
-    return ({cores[0]}, {cores[1]}) if len(cores) > 1 else None
-
-
 def _cpu_model() -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        found = re.search(
+            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M
+        )
     except OSError:
         found = None
     return found[1].strip() if found else platform.processor() or platform.machine()

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from threading import Timer
+from dataclasses import asdict, replace
 from typing import Any
 
 from loadtests import record
-from loadtests.bench.kinds import Kind, Step
+from loadtests.bench.generating import CONNECTION_S, SLACK_S, generating, plan_of
 from loadtests.bench.laps import Laps
 from loadtests.bench.plan import Part
 from loadtests.bench.profiles import Profile
 from loadtests.bench.verdict import judge, set_ceiling
 from loadtests.catalog import Service
 from loadtests.record import Point, Run
-from loadtests.runtime import Running, Runtime, ServiceFailed, Usage
-from loadtests.runtime.footprint import Footprint
+from loadtests.runtime import Running, Runtime, ServiceFailed, Usage, strangers
+from loadtests.runtime.footprint import Footprint, kernel_bytes
+from loadtests.workloads.kind import Kind, Step
 
-# What a generator may need beyond its windows: to start, and for each connection.
-GENERATOR_SLACK_S = 60.0
-CONNECTION_S = 0.02
-# What a window of the generator and a point call the same; a window has what its kind measures.
+# The figures that a window and a point call the same; a window has those its kind measures.
 FIGURES = (
     *("requests", "failures", "failure_kinds", "unfinished", "in_flight", "served"),
-    *("connections", "slowest_first_ms"),
+    *("connections", "unanswered", "slowest_first_ms", "problems"),
     *("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "mean_ms", "histogram"),
     *("heavy_requests", "heavy_p50_ms", "backend_calls", "backend_cpu", "generator_cpu"),
-    *("dropped", "lag_p99_ms", "sent_p50_ms", "sent_p99_ms", "sent_histogram"),
-    *("capacity_rps", "failed_at_rps", "probes"),
+    *("broadcast_cpu", "backend_late_p50_ms", "backend_late_p99_ms", "overslept_p99_ms"),
+    *("due", "dropped", "lag_p99_ms", "sent_p50_ms", "sent_p99_ms", "sent_histogram"),
+    *("backlog", "growth_rps", "drain_s", "undrained", "recovery_s"),
+    *("capacity_rps", "failed_at_rps", "search_ended", "probes"),
+    *("added_p50_ms", "added_p99_ms", "added_p999_ms", "added_histogram"),
 )
 
 
@@ -50,22 +48,14 @@ def _measure(
     profile, kind = part.profile, part.profile.of_kind
 
     def point(step: Step, duration_s: float = 0.0) -> Point:
-        return Point(
-            profile=profile.name,
-            service=service.label,
-            scenario=step.scenario,
-            round=round_number,
-            users=step.users,
-            idle_connections=step.idle_connections,
-            rate_rps=step.rate_rps,
-            delay_s=profile.delay_s if step.delay_s is None else step.delay_s,
-            duration_s=duration_s,
-        )
+        return point_of(profile, service.label, round_number, step, duration_s)
 
     try:
-        with part.runtime.service(service, workers=left[0].workers) as running:
+        with part.runtime.service(service, given=left[0].settings()) as running:
             laps.lap("starting_s")
-            looks = windows(running, profile, list(left), part.runtime, service, laps)
+            # The same for all services of a round, and another one in the next.
+            seed = f"{result.seed} {round_number}"
+            looks = windows(running, profile, list(left), part.runtime, service, laps, seed)
             for info, window, used in looks:
                 about = result.services[service.label]
                 about["info"] = about["info"] or info
@@ -78,7 +68,7 @@ def _measure(
                     if "keep-alive" in service.exceptions:  # between two requests a user has none
                         measured.connections = None
                     set_ceiling(measured, info, kind, step)
-                    judge(measured, kind, window["problems"], result.instruments)
+                    judge(measured, kind, about, result.instruments)
                 yield measured
         laps.lap("stopping_s")
     except ServiceFailed as error:
@@ -86,6 +76,7 @@ def _measure(
         if not left:  # measured in full, but something of it is still there
             last = result.points[-1]
             last.valid = False
+            last.problems = [*(last.problems or []), str(error)]
             last.invalid_because.append(str(error))
             result.summary = record.summarise(result.points)
             print(f"    INVALID: {error}", flush=True)
@@ -93,6 +84,26 @@ def _measure(
             failed = point(step)
             fail(failed, str(error), error.log_tail)
             yield failed
+
+
+def point_of(
+    profile: Profile, service: str, round_number: int, step: Step, duration_s: float
+) -> Point:
+    """A point of which nothing is known but what was asked for."""
+    return Point(
+        profile=profile.name,
+        service=service,
+        scenario=step.scenario,
+        round=round_number,
+        users=step.users,
+        idle_connections=step.idle_connections,
+        rate_rps=step.rate_rps,
+        delay_s=profile.delay_s_of(step),
+        slots=step.slots,
+        delays=step.delays,
+        arrivals=step.arrivals if profile.of_kind.arriving and not step.users else "",
+        duration_s=duration_s,
+    )
 
 
 def fail(point: Point, reason: str, log_tail: str) -> None:
@@ -109,7 +120,7 @@ def fill(point: Point, window: dict[str, Any], used: dict[str, Any]) -> None:
     for name, value in used.items():
         setattr(point, name, value)
     point.rps = round((point.requests - point.failures) / point.duration_s, 2)
-    if point.requests:
+    if point.requests and cpu_s >= 0:  # a process that ended takes with it what it used
         point.cpu_ms_per_request = round(1000 * cpu_s / point.requests, 4)
 
 
@@ -120,28 +131,30 @@ def windows(
     runtime: Runtime,
     service: Service,
     laps: Laps,
+    seed: str,
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
-    """What `/info` said; the generator's windows, and what the service used in each.
+    """The answer of `/info`; the generator's windows, and what the service used in each.
+
+    From `seed` follows what the generator leaves to chance.
 
     A window in which nothing could be measured has a `reason`. Raises
     ServiceFailed when the service, or the generator, does not get through.
     """
     kind = profile.of_kind
-    plan = {
-        "host": running.url,
-        "backend": runtime.backend_url,
-        "cpus": runtime.load_cpus,
-        "profile": asdict(profile),
-        "steps": [asdict(step) for step in steps],
-    }
+    plan = plan_of(runtime, running.url, profile, steps, seed)
+    if service.own:
+        plan |= service.own.plan(runtime.backend_url)
     connections = sum(step.idle_connections for step in steps)
-    limit_s = GENERATOR_SLACK_S + profile.turn_s(service.model) + CONNECTION_S * connections
-    with generating(runtime, json.dumps(plan), limit_s) as generator:
+    limit_s = SLACK_S + profile.turn_s(service.model) + CONNECTION_S * connections
+    with generating(runtime.generator, json.dumps(plan), limit_s) as generator:
         assert generator.stdout is not None
         assert generator.stderr is not None
         info: dict[str, Any] = {}
-        before = after = Usage(0.0, 0)
-        held = still = Footprint()
+        before = Usage(0.0, 0)
+        held = Footprint()
+        look: strangers.Look | None = None
+        marks: list[float] = []  # CPU time at the ends of a part of a window
+        seen: list[dict[str, Any]] = []  # of the windows of a step, of which a search has several
         for line in generator.stdout:
             event = json.loads(line)
             match event["event"]:
@@ -153,20 +166,33 @@ def windows(
                     raise ServiceFailed(f"{service.name}: {event['reason']}", running.log_tail())
                 case "failed":
                     running.usage()  # it may be gone, and that is why
+                    seen = []
                     yield info, event, {}
+                case "opening":
+                    look = runtime.look()
                 case "open":
                     if kind.at_rest or kind.switches:
                         held = running.footprint(kind.switches)
+                    if kind.at_rest:
+                        held = replace(held, kernel_bytes=kernel_bytes())
                     # Only now, and at the end before that: to read the other takes CPU of the
                     # service's where it runs in a container.
                     before = running.usage()
                     laps.lap("warming_up_s")
+                case "mark":
+                    marks.append(running.usage().cpu_s)
                 case "over":
                     after = running.usage()
-                    still = running.footprint(kind.switches)
+                    seen.append(used(kind, before, held, after, running.footprint(kind.switches)))
+                    cpus = runtime.service_cpus, runtime.load_cpus
+                    seen[-1] |= strangers.shares(look, runtime.look(), *cpus)
                     laps.lap("measuring_s")
                 case "close":
-                    yield info, event, used(kind, before, held, after, still)
+                    found = seen[event.get("of_window", -1)]
+                    if len(marks) == 2:
+                        found["burst_cpu_s"] = round(marks[1] - marks[0], 4)
+                    yield info, event, found
+                    seen, marks = [], []
         if generator.wait():
             said = generator.stderr.read().strip()[-2000:]
             raise ServiceFailed(f"the generator ended with {generator.returncode}", said)
@@ -183,17 +209,3 @@ def used(
         figures[name] = None if first is None or last is None else max(0, last - first)
     rss_bytes = before.rss_bytes if kind.at_rest else max(before.rss_bytes, after.rss_bytes)
     return {"cpu_s": after.cpu_s - before.cpu_s, "rss_bytes": rss_bytes, **figures}
-
-
-@contextmanager
-def generating(runtime: Runtime, plan: str, limit_s: float) -> Iterator[subprocess.Popen[str]]:
-    """Start the generator; see to it that it ends, after `limit_s` at the latest."""
-    generator = runtime.generator(plan)
-    watchdog = Timer(limit_s, generator.kill)
-    watchdog.start()
-    try:
-        yield generator
-    finally:
-        watchdog.cancel()
-        generator.kill()
-        generator.communicate()

@@ -1,4 +1,4 @@
-"""What a run consists of: profiles, each over the services that can do it."""
+"""The plan of a run: profiles, each over the services that can do it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from loadtests.runtime import Runtime
 class Part:
     """One profile of a run; `left_out` gives the reason of each service that is not in it.
 
-    One of `services` may be there a second time, to be measured `again`.
+    Some of `services` may be there a second time, to be measured `again`.
     """
 
     profile: Profile
@@ -36,7 +36,7 @@ class Part:
     def description(self) -> dict[str, Any]:
         """Its settings, for the record of a run."""
         return {
-            **self.profile.settings(),
+            **self.profile.description(),
             "route": self.profile.of_kind.route,
             "left_out": {service.name: reason for service, reason in self.left_out.items()},
         }
@@ -48,20 +48,31 @@ def parts(name: str, wanted: str, runtime_name: str, settings: dict[str, str]) -
     `wanted` are the services instead of those that the profiles name. Raises
     UnknownProfile, also where no service is left, UnknownService, UnknownRuntime.
     """
-    found = [_part(one, wanted, runtime_name, settings) for one in profiles.select(name)]
+    found = [
+        part(one, _chosen(one, wanted), runtime_name, settings) for one in profiles.select(name)
+    ]
     if not any(part.services for part in found):
         reasons = "; ".join(f"{who.name}: {why}" for who, why in found[0].left_out.items())
         raise UnknownProfile(f"nothing is left of the profile {name!r}: {reasons}")
     return found
 
 
-def _part(profile: Profile, wanted: str, runtime_name: str, settings: dict[str, str]) -> Part:
+def _chosen(profile: Profile, wanted: str) -> list[Service]:
+    return catalog.select(wanted.strip() or " ".join(profile.services))
+
+
+def part(
+    profile: Profile, chosen: list[Service], runtime_name: str, settings: dict[str, str]
+) -> Part:
+    """A profile over those of the chosen services that can do it."""
     route = profile.of_kind.route
-    chosen = catalog.select(wanted.strip() or " ".join(profile.services))
-    able = [service for service in chosen if service.has(route)]
-    left_out = {one: f"it does not offer {route}" for one in chosen if one not in able}
+    left_out = {one: f"it does not offer {route}" for one in chosen if not one.has(route)}
     for name in ("concurrency", "backend_timeout_s"):
         if (wanted_here := getattr(profile, name)) and not os.environ.get(name.upper()):
             settings = {**settings, name.upper(): str(wanted_here)}
-    again = [replace(service, again=True) for service in able if service.name == profile.again]
-    return Part(profile, able + again, left_out, runtime.choose(runtime_name, able, settings))
+    able = [service for service in chosen if service not in left_out]
+    found = runtime.choose(runtime_name, able, settings)
+    left_out |= {one: why for one in able if (why := runtime.lacks(found, one))}
+    able = [service for service in able if service not in left_out]
+    again = [replace(service, again=True) for service in able if service.name in profile.again]
+    return Part(profile, able + again, left_out, found)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
-from itertools import groupby, pairwise
-from math import inf
+from dataclasses import MISSING, asdict, dataclass, fields
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
-from loadtests.bench.kinds import KINDS, Kind, Step
+from loadtests import catalog
 from loadtests.catalog import PROCESSES, ROOT
+from loadtests.errors import UsageError
+from loadtests.workloads import KINDS
+from loadtests.workloads.kind import Kind, Settings, Step, is_multiple, positive
 
 PROFILES = ROOT / "loadtests" / "profiles.toml"
 GENERATOR_START_S = 1.5  # Python and Locust, before anything is sent
+CONNECTION_S = 0.001
 
 
-class UnknownProfile(ValueError):
+class UnknownProfile(UsageError):
     """A profile that is not there, or not as it must be."""
 
 
@@ -24,140 +27,104 @@ class UnknownProfile(ValueError):
 class Profile:
     """A workload, measured for `rounds` rounds; times in seconds, rates in requests/s.
 
-    `kind` says what else it has: those settings in KINDS, and no other ones.
-    `services` are those that are measured where nobody names any, all where it
-    is empty; the one named `again` takes two turns a round, under two names;
-    `burst_ms` is how long the CPU is used at a time: the run finds out how many
-    `cycles` that takes, where they are not given;
-    `processes` are held in the place of `held` by those that wait in processes;
-    `concurrency` and `backend_timeout_s` are what they are started with where
-    nobody says.
+    `kind` says what `settings` it has. `services` are those that are measured where
+    nobody names any, all where it is empty; those named `again` take two turns a
+    round, under two names; `concurrency` and `backend_timeout_s` are what they are
+    started with where nobody says.
     """
 
     name: str
     title: str
-    kind: str = "delay"
+    kind: str
     rounds: int
     warmup_s: float
     window_s: float
-    delay_s: float = 0.0
-    users: tuple[int, ...] = ()
-    connections: tuple[int, ...] = ()
-    burst_ms: float = 0.0
-    cycles: int = 0
-    size: int = 0
-    rate_rps: float = 0.0
-    heavy_rate_rps: float = 0.0
-    deliveries_rps: float = 0.0
-    rates: tuple[float, ...] = ()
-    delays: tuple[float, ...] = ()
-    held: tuple[int, ...] = ()
-    processes: tuple[int, ...] = ()
-    stall_s: float = 0.0
-    limit_ms: float = 0.0
+    settings: Settings
     services: tuple[str, ...] = ()
-    again: str | None = None
+    again: tuple[str, ...] = ()
     concurrency: int | None = None
     backend_timeout_s: int | None = None
 
     def __post_init__(self) -> None:
-        for wrong, reason in self._wrong():
-            if wrong:
-                raise UnknownProfile(f"{self.name}: {reason}")
+        for mistake in chain(self._mistakes(), self.settings.mistakes(self.window_s)):
+            if mistake:
+                raise UnknownProfile(f"{self.name}: {mistake}")
+        # Then no user can complete one request more than the delay allows in a
+        # window, whatever instant it started at.
+        for step in self.steps():
+            request_s = self.of_kind.waits * self.delay_s_of(step)
+            if request_s and not is_multiple(self.window_s, request_s):
+                raise UnknownProfile(
+                    f"{self.name}: window_s must be a whole number of delay_s, "
+                    f"{request_s:g} s a request"
+                )
 
-    def _wrong(self) -> list[tuple[bool, str]]:
-        if self.kind not in KINDS:
-            return [(True, f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")]
-        kind = KINDS[self.kind]
-        one_delay = kind.calls and "delays" not in kind.settings
-        settings = (*kind.settings, *(["delay_s"] if one_delay else []))
-        given = {name: getattr(self, name) for name in _SETTINGS}
-        missing = [name for name in settings if not given[name]]
-        known = {*settings, *kind.optional}
-        strange = [name for name, value in given.items() if value and name not in known]
-        periods_s = [delay_s * kind.waits for delay_s in self.delays or (self.delay_s,)]
-        cut = [s for s in periods_s if s > 0 and not _is_multiple(self.window_s, s)]
+    def _mistakes(self) -> list[str]:
+        timeout_s = self.backend_timeout_s
         return [
-            (
-                self.delay_s != 0 and not 0.001 <= self.delay_s <= 60,
-                "delay_s must be from 0.001 to 60",
-            ),
-            (self.rounds < 1, "rounds must be 1 or more"),
-            (
-                self.backend_timeout_s is not None and self.backend_timeout_s <= self.delay_s,
-                "backend_timeout_s must be more than delay_s",
-            ),
-            (self.stall_s >= self.window_s > 0, "stall_s must be less than window_s"),
-            (self.warmup_s < 0, "warmup_s must not be negative"),
-            (self.window_s <= 0, "window_s must be positive"),
-            (bool(missing), f"a profile of the kind {self.kind} needs {', '.join(missing)}"),
-            (bool(strange), f"{', '.join(strange)}: not for a profile of the kind {self.kind}"),
-            # Then no user can complete one request more than the delay allows in a
-            # window, whatever instant it started at.
-            (
-                bool(cut),
-                f"window_s must be a whole number of delay_s, {max(cut, default=0):g} s a request",
-            ),
-            (not _rises(self.users, 1), "users must rise from 1 or more"),
-            (not _rises(self.connections, 0), "connections must rise from 0 or more"),
-            (not _rises(self.held, 0), "held must rise from 0 or more"),
-            (not _rises(self.processes, 1), "processes must rise from 1 or more"),
-            (not _rises(self.rates, 1), "rates must rise from 1 or more"),
-            (not _rises(self.delays, 0.001), "delays must rise from 0.001 or more"),
-            (1 in self.connections and self.kind == "chat", "nobody hears the only connection"),
-            (any(given[name] < 0 for name in _NUMBERS), "rates, sizes and times must be positive"),
+            "rounds must be 1 or more" if self.rounds < 1 else "",
+            "warmup_s must not be negative" if self.warmup_s < 0 else "",
+            positive("window_s", self.window_s),
+            "backend_timeout_s must be more than delay_s"
+            if timeout_s is not None and timeout_s <= self.delay_s
+            else "",
         ]
 
     @property
     def of_kind(self) -> Kind:
-        """What it has in common with others of its kind."""
+        """The rules that it shares with others of its kind."""
         return KINDS[self.kind]
 
+    @property
+    def delay_s(self) -> float:
+        """How long the backend takes to answer; 0 where steps differ in it, or have none."""
+        delay_s: float = getattr(self.settings, "delay_s", 0.0)
+        return delay_s
+
+    def delay_s_of(self, step: Step) -> float:
+        """How long it takes in a step."""
+        return self.delay_s if step.delay_s is None else step.delay_s
+
     def steps(self, model: str = "") -> list[Step]:
-        """What is measured in each round, in this order, of a service with this model."""
-        steps = list(self.of_kind.steps(self))
-        in_processes = bool(self.processes) and model == PROCESSES
+        """The steps of each round, in this order, of a service with this model."""
+        steps = list(self.settings.steps(self.name))
+        in_processes = model == PROCESSES and any(step.workers for step in steps)
         return [step for step in steps if (step.workers is not None) == in_processes]
 
     def starts(self, model: str = "") -> list[list[Step]]:
         """Its steps by the starts of the service: one for all that are alike in what needs one."""
-        steps = groupby(self.steps(model), lambda step: (step.delay_s, step.workers))
-        return [list(alike) for _, alike in steps]
 
-    def settings(self) -> dict[str, Any]:
+        def needs(step: Step) -> object:
+            return None if self.of_kind.drawn else step.delay_s, step.settings()
+
+        return [list(alike) for _, alike in groupby(self.steps(model), needs)]
+
+    def flat(self) -> dict[str, Any]:
+        """Name, title and all settings beside each other, as profiles.toml has them."""
+        flat = asdict(self)
+        settings = flat.pop("settings")
+        return {**flat, **settings}
+
+    def description(self) -> dict[str, Any]:
         """Its settings for the record of a run, without those it does not have."""
-        given = {key: value for key, value in asdict(self).items() if value not in ((), None, 0)}
+        given = {key: value for key, value in self.flat().items() if value not in ((), None, 0)}
         del given["name"]
         return {**given, "warmup_s": self.warmup_s}
+
+    def straight_s(self) -> float:
+        """How long it needs before the first round without any service, where it can do that."""
+        return self.turn_s() if self.of_kind.straight else 0.0
 
     def turn_s(self, model: str = "") -> float:
         """How long the generator needs at least for one service in one round."""
         steps, starts = self.steps(model), len(self.starts(model))
         windows_s = len(steps) * (self.warmup_s + self.window_s)
         # Users begin spread over a delay; what is held ends together.
-        begin_s = [self.delay_s if step.delay_s is None else step.delay_s for step in steps]
-        wait_s = self.delay_s * starts if self.held else sum(begin_s)
-        most = [max(given, default=0) for given in (self.users, self.connections, self.held)]
-        each_start_s = GENERATOR_START_S + sum(most) * 0.001
+        wait_s = sum(map(self.delay_s_of, steps)) if self.of_kind.timed else self.delay_s * starts
+        most = max(step.users for step in steps) + max(step.idle_connections for step in steps)
+        each_start_s = GENERATOR_START_S + most * CONNECTION_S
         searches_s = len(steps) * self.of_kind.search_s
         return windows_s + wait_s + starts * each_start_s + searches_s
-
-
-_NUMBERS = (
-    *("burst_ms", "cycles", "size"),
-    *("rate_rps", "heavy_rate_rps", "deliveries_rps", "stall_s", "limit_ms"),
-)
-_LISTS = ("users", "connections", "rates", "delays", "held", "processes")
-_SETTINGS = ("delay_s", *_LISTS, *_NUMBERS)
-
-
-def _is_multiple(whole_s: float, part_s: float) -> bool:
-    parts = whole_s / part_s
-    return round(parts) >= 1 and abs(parts - round(parts)) < 1e-9
-
-
-def _rises(numbers: tuple[float, ...], lowest: float) -> bool:
-    return all(a < b for a, b in pairwise((-inf, *numbers))) and min((*numbers, lowest)) >= lowest
 
 
 def select(name: str, path: Path = PROFILES) -> list[Profile]:
@@ -165,18 +132,38 @@ def select(name: str, path: Path = PROFILES) -> list[Profile]:
     with path.open("rb") as file:
         tables = tomllib.load(file)
     if name not in tables:
-        raise UnknownProfile(f"no profile {name!r}; there are: {', '.join(tables)}")
+        said = f"no profile {name!r}; there are: {', '.join(tables)}"
+        raise UnknownProfile(said + catalog.meant(name, tables))
+    if "suite" in tables[name]:
+        parts = tables[name]["suite"].items()
+        chosen = ((part, {"services": about["services"]}) for part, about in parts)
+        return [made(part, **(tables[part] | services)) for part, services in chosen]
     several = tables[name].get("profiles")
     if several is None:
-        return [_profile(name, tables[name], path)]
+        return [made(name, **tables[name])]
     return [profile for part in several for profile in select(part, path)]
 
 
-def _profile(name: str, table: dict[str, Any], path: Path) -> Profile:
-    known = {field.name for field in fields(Profile)}
-    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+def made(name: str, *, kind: str = "delay", **given: Any) -> Profile:
+    """A profile from what its table in profiles.toml holds, all settings beside each other."""
+    if kind not in KINDS:
+        raise UnknownProfile(f"{name}: kind must be one of {', '.join(KINDS)}, not {kind!r}")
+    given = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+    }
+    settings = KINDS[kind].settings
+    own = fields(settings)
+    common = [f for f in fields(Profile) if f.name not in ("name", "kind", "settings")]
+    missing = [f.name for f in common if f.default is MISSING and f.name not in given]
+    missing += [f.name for f in own if f.default is MISSING and not given.get(f.name)]
+    strange = given.keys() - {f.name for f in (*own, *common)}
+    if missing:
+        raise UnknownProfile(f"{name}: a profile of the kind {kind} needs {', '.join(missing)}")
+    if strange:
+        wrong = ", ".join(sorted(strange))
+        raise UnknownProfile(f"{name}: {wrong}: not for a profile of the kind {kind}")
+    of_kind = {f.name: given.pop(f.name) for f in own if f.name in given}
     try:
-        return Profile(name=name, **{**table, **lists})
-    except TypeError as error:
-        strange = ", ".join(sorted(table.keys() - known)) or error
-        raise UnknownProfile(f"profile {name!r} in {path.name}: {strange}") from error
+        return Profile(name=name, kind=kind, settings=settings(**of_kind), **given)
+    except TypeError as error:  # of a value, such as a text where a number belongs
+        raise UnknownProfile(f"{name}: {error}") from error

@@ -10,42 +10,52 @@ from pathlib import Path
 from typing import Any
 
 from loadtests import record
-from loadtests.bench import instruments, machine
+from loadtests.bench import cores, instruments, machine, perfect, suite
 from loadtests.bench.laps import Laps
 from loadtests.bench.measure import measure
 from loadtests.bench.plan import Part
 from loadtests.bench.progress import Progress
+from loadtests.bench.rules import VERSION
 from loadtests.catalog import Service
 from loadtests.load import burn
 from loadtests.record import Point, Run, folders
-from loadtests.runtime import process
+from loadtests.workloads.kind import Bursts
 
 
-def run(name: str, parts: list[Part], results: Path) -> int:
+def run(name: str, parts: list[Part], results: Path, fresh: bool = False) -> int:
     """Measure, and leave `results/<UTC time>-<machine>-<name>/`; returns the exit status.
+
+    Of several parts each is kept as soon as it is done: a run that was interrupted goes on
+    with the others, unless a `fresh` one is asked for.
 
     0: every point is valid. 1: one failed or is invalid. 130: interrupted; the
     points that were finished are kept and reported.
     """
-    process.end_as_on_ctrl_c()
-    laps = Laps()
-    result = _new_run(name, parts)
-    progress = Progress(parts)
+    result, laps, progress = new_run(name, parts), Laps(), Progress(parts)
     folder: Path | None = None
-    interrupted = False
+    interrupted, kept = False, 0
     try:
-        for turn in _turns(parts, result, laps):
-            try:
-                for point in turn:
-                    result.add(point)
-                    progress.show(point)
-            finally:  # and not after every point, while the next one is measured
-                if result.points:
-                    folder = folder or _folder(results, result)
-                    result.spent = laps.spent()
-                    record.save(result, folder / "run.json", check=False)
+        if len(parts) > 1 and not fresh:
+            result, folder, parts = suite.go_on(result, parts, results)
+            laps, progress = Laps(result.spent), Progress(parts)
+        kept = len(result.points)
+        for part in parts:
+            for turn in turns(part, result, laps, progress):
+                try:
+                    for point in turn:
+                        result.add(point)
+                        progress.show(point)
+                finally:  # and not after every point, while the next one is measured
+                    if result.points:
+                        folder = folder or _folder(results, result)
+                        result.spent = laps.spent()
+                        record.save(result, folder / "run.json", check=False)
+            if folder:  # a part is kept from here on
+                record.save(result, folder / "run.json", check=False)
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        progress.end()
     if folder is None:
         print("interrupted before the first point: nothing to report")
         return 130
@@ -53,61 +63,78 @@ def run(name: str, parts: list[Part], results: Path) -> int:
         result.finished_at = folders.now()
     laps.lap("stopping_s")
     record.save(result, folder / "run.json", check=False)
-    from loadtests.report import build  # only now: what draws the charts takes seconds to load
+    from loadtests.report import build, index  # only now: to load what draws takes seconds
 
     told = build.tell(result)
     laps.lap("reporting_s")
     result.spent = laps.spent()
     record.save(result, folder / "run.json")
     build.write(folder, result, told, among=results)
+    index.write(results)
+    progress.result()
     print(f"report: {folder / 'report.html'}")
     if interrupted:
-        print(f"interrupted: {len(result.points)} of {progress.total} points are in the report")
+        done = len(result.points) - kept
+        print(f"interrupted: {done} of {progress.total} points are in the report")
+        if len(result.workloads) > 1:
+            print("the same command goes on with the profiles that are not complete")
         return 130
     return 0 if all(point.valid for point in result.points) else 1
 
 
-def _turns(parts: list[Part], result: Run, laps: Laps) -> Iterator[Iterator[Point]]:
-    """The points of every turn, part by part; the services in another order each round.
+def turns(part: Part, result: Run, laps: Laps, progress: Progress) -> Iterator[Iterator[Point]]:
+    """The points of every turn of a part; the services in another order each round.
 
-    Before the first one the instruments are measured.
+    Before the first one of a run the instruments are measured, and before the first one of a
+    part what it comes to without any service.
     """
-    first = True
-    for part in parts:
-        for service, reason in part.left_out.items():
-            print(f"{part.profile.name}: without {service.name}: {reason}", flush=True)
-        if not part.services:
-            continue
-        with part.runtime:
-            laps.lap("installing_s")
-            if first:
-                first = False
-                result.instruments = instruments.measure(part.runtime)
-                laps.lap("instruments_s")
-            part = _with_cycles(part, result)
-            for service, round_number in _order(part.services, part.profile.rounds, result.seed):
-                yield measure(service, round_number, part, result, laps)
+    for service, reason in part.left_out.items():
+        print(f"{part.profile.name}: without {service.name}: {reason}", flush=True)
+    if not part.services:
+        return
+    with part.runtime:
+        laps.lap("installing_s")
+        if not result.points and result.instruments is None:
+            result.instruments = instruments.measure(part.runtime)
+            laps.lap("instruments_s")
+        part = _with_cycles(part, result)
+        suite.begin(part, result)
+        profile = part.profile
+        of_loop = profile.settings.perfect_loop(result.seed, profile.rounds, profile.window_s)
+        if of_loop:
+            result.workloads[profile.name]["perfect_loop"] = of_loop
+        if profile.of_kind.straight:
+            found = perfect.measure(part, f"{result.seed} 1", result.instruments)
+            if found:
+                result.workloads[profile.name]["perfect"] = found
+            laps.lap("perfect_service_s")
+        for service, round_number in _order(part.services, part.profile.rounds, result.seed):
+            progress.begin(part, service)
+            yield measure(service, round_number, part, result, laps)
+    suite.end(part, result)
 
 
 def _with_cycles(part: Part, result: Run) -> Part:
     """The part with as many cycles as its burst takes here, the same for all services.
 
-    They go into the record, too. The services' interpreter is the generator's; only
-    where that could not measure itself, what counts is this one's speed.
+    They are measured on the service's core; only where that could not be done, what counts is
+    this process's speed.
     """
-    profile = part.profile
-    if not profile.burst_ms or profile.cycles:
+    profile, settings = part.profile, part.profile.settings
+    if not isinstance(settings, Bursts) or settings.cycles:
         return part
     measured = (result.instruments or {}).get("burn_cycles_per_ms")
-    cycles = burn.cycles(profile.burst_ms, measured or burn.cycles_per_ms())
-    part = replace(part, profile=replace(profile, cycles=cycles))
-    result.workloads[profile.name] = part.description()
-    print(f"{profile.name}: {cycles:,} cycles are {profile.burst_ms:g} ms here", flush=True)
-    return part
+    cycles = burn.cycles(settings.burst_ms, measured or burn.cycles_per_ms())
+    print(f"{profile.name}: {cycles:,} cycles are {settings.burst_ms:g} ms here", flush=True)
+    return replace(part, profile=replace(profile, settings=replace(settings, cycles=cycles)))
 
 
-def _new_run(name: str, parts: list[Part]) -> Run:
+def new_run(name: str, parts: list[Part]) -> Run:
+    """A run in which nothing is measured yet; says why its machine is not fit for it."""
     first = parts[0].runtime
+    about = machine.describe([*first.service_cpus, *first.load_cpus] if first.here else ())
+    for text in cores.warnings(about):
+        print(f"WARNING: {text}", flush=True)
     services = {s.label: s for part in parts for s in [*part.services, *part.left_out]}
     return Run(
         profile=name,
@@ -117,14 +144,15 @@ def _new_run(name: str, parts: list[Part]) -> Run:
         started_at=folders.now(),
         commit=machine.commit(),
         seed=random.SystemRandom().randrange(10_000),
+        rules=VERSION,
         workloads={part.profile.name: part.description() for part in parts},
-        machine=machine.describe(),
+        machine=about,
         services={name: _description(s) for name, s in services.items()},
     )
 
 
 def _description(service: Service) -> dict[str, Any]:
-    """What it is, for the record; a limit that CONCURRENCY has replaced is none."""
+    """A service's description for the record; a limit that CONCURRENCY has replaced is none."""
     limit = "" if os.environ.get("CONCURRENCY") else service.limit
     return {**service.description(), "limit": limit, "info": None}
 

@@ -1,13 +1,14 @@
-"""What a point can reach by arithmetic, and whether it can be believed."""
+"""The arithmetic limit of a point, and whether it can be believed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from math import inf
 from typing import Any
 
-from loadtests.bench import rules
-from loadtests.bench.kinds import Kind, Step
+from loadtests.bench import limits, rules, surroundings
 from loadtests.record import Point
+from loadtests.workloads.kind import Kind, Step
 
 
 def set_ceiling(point: Point, info: dict[str, Any], kind: Kind, step: Step) -> None:
@@ -15,16 +16,19 @@ def set_ceiling(point: Point, info: dict[str, Any], kind: Kind, step: Step) -> N
 
     No more requests can wait at once than there are users or slots of the
     service, and each waits for the delays on its critical path; no more calls
-    than connections to the backend, and each waits for one. Where requests are
-    sent at a rate that is the ceiling; where neither is so there is none.
+    than connections to the backend, and each waits for one; no more computed than a core
+    has time for. Where requests are sent at a rate that is the ceiling; where neither is so
+    there is none.
     """
     if kind.waits:
         request_s, call_s = point.delay_s * kind.waits, point.delay_s * kind.calls
         limits = {
             "users": point.users / request_s,
-            "slots": info["slots"] / request_s,
-            "client_pool": info["client_pool"] * info["workers"] / call_s,
+            "slots": (info["slots"] or inf) / request_s,
+            "client_pool": (info["client_pool"] or inf) * info["workers"] / call_s,
         }
+        if step.burst_s:
+            limits["cpu"] = 1 / step.burst_s
         point.binding = min(limits, key=lambda name: limits[name])
         point.ceiling_rps = round(limits[point.binding], 3)
     elif asked := step.deliveries_rps or step.rate_rps:
@@ -36,15 +40,23 @@ def set_ceiling(point: Point, info: dict[str, Any], kind: Kind, step: Step) -> N
 def judge(
     point: Point,
     kind: Kind,
-    problems: Iterable[str] = (),
-    instruments: dict[str, float | None] | None = None,
+    about: Mapping[str, Any] | None = None,
+    instruments: Mapping[str, Any] | None = None,
 ) -> None:
-    """Fill in `valid` and `invalid_because`.
+    """Fill in `bound`, `starved`, `valid` and `invalid_because`.
 
-    `problems` are what the generator saw itself, `instruments` those of the run.
+    `about` is the description of the service in run.json, `instruments` those of the run. What
+    the generator saw itself is in the point's `problems`.
     """
-    ceiling_rps = instruments["generator_ceiling_rps"] if instruments else None
-    found = [*problems, *(rule(point, kind) for rule in rules.RULES)]
-    found.append(rules.near_the_ceiling(point, kind, ceiling_rps))
+    about = about or {}
+    ceiling_rps = instruments["generator_ceiling_rps"] if instruments and kind.answers else None
+    point.bound = limits.bound(point, kind, about, ceiling_rps)
+    point.starved = limits.starved(point, kind)
+    slots = (about.get("info") or {}).get("slots")
+    all_rules = (*rules.RULES, *surroundings.RULES)
+    found = [*(point.problems or []), *(rule(point, kind) for rule in all_rules)]
+    found.append(rules.stray_calls(point, kind, slots))
+    if not point.bound:
+        found.append(rules.generator_busy(point, kind))
     point.invalid_because = [reason for reason in found if reason]
     point.valid = not point.invalid_because

@@ -88,7 +88,7 @@ def nginx_modules() -> Path:
     """The folder with nginx's echo module; Missing where there is none."""
     if not shutil.which("nginx"):
         raise Missing("nginx is not installed")
-    built = subprocess.run(["nginx", "-V"], capture_output=True, text=True).stderr
+    built = subprocess.run(["nginx", "-V"], capture_output=True, encoding="utf-8").stderr
     found = re.search(r"--modules-path=(\S+)", built)
     folder = Path(found[1] if found else "/usr/lib/nginx/modules")
     if not (folder / "ngx_http_echo_module.so").exists():
@@ -131,7 +131,7 @@ def wrk(script: Path, port: int, connections: int, delay: str, seconds: float) -
     run = subprocess.run(
         [*command, f"http://127.0.0.1:{port}/delay/{delay}"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=seconds + 60,
     )
     found = re.search(r"^result (\d+) (\d+) (\d+) (\d+)$", run.stdout, re.MULTILINE)
@@ -184,7 +184,7 @@ def check(scenarios: list[str], rounds: int, seconds: float) -> bool:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         script, conf = folder / "report.lua", folder / "nginx.conf"
-        script.write_text(WRK_SCRIPT)
+        script.write_text(WRK_SCRIPT, encoding="utf-8")
         conf.write_text(
             NGINX_CONF.format(
                 modules=modules, folder=folder, port=ports["nginx"], request_id=REQUEST_ID

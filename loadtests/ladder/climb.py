@@ -22,8 +22,9 @@ import psutil
 
 from loadtests.catalog import ROOT
 from loadtests.runtime import ServiceFailed
-from loadtests.runtime.local import LocalRuntime, cpu_s_of
-from loadtests.runtime.process import fetch
+from loadtests.runtime.local import LocalRuntime
+from loadtests.runtime.process import fetch, leashed
+from loadtests.runtime.tree import cpu_s_of
 
 START_S = 20.0  # for a program to start and be answered for the first time
 
@@ -122,7 +123,7 @@ def _started(
 ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """The rung's process, pinned to the service's core, and the file with what it says."""
     address = urlsplit(runtime.backend_url)
-    command = [sys.executable, "-m", f"loadtests.ladder.{rung.module}"]
+    command = leashed(sys.executable, "-m", f"loadtests.ladder.{rung.module}")
     arguments = [address.hostname or "", str(address.port), f"{delay_s:g}", str(rung.in_flight)]
     # Appending, because the program's place in the file moves with ours.
     with tempfile.TemporaryFile("a+b") as said, tempfile.TemporaryFile("a+b") as errors:
@@ -145,7 +146,7 @@ def _started(
 
 
 def _wait_for_an_answer(program: subprocess.Popen[bytes], runtime: LocalRuntime) -> None:
-    """Until the first one, or until the program has ended or had time enough."""
+    """Wait for the first answer, the end of the program, or START_S."""
     before, deadline = _answered(runtime), time.monotonic() + START_S
     while _answered(runtime) == before and program.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)

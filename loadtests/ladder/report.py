@@ -1,70 +1,33 @@
-"""The ladder's `run.json`, and its report: a table and a chart."""
+"""The report of the ladder: a table and a chart."""
 
 from __future__ import annotations
 
-import json
-import statistics
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+from loadtests.ladder.record import load
+from loadtests.record import write_atomically
+from loadtests.report.charts import rows
+from loadtests.report.charts.chart import Chart, Spec
+from loadtests.report.results import facts
 
-from loadtests.ladder.climb import Climb
-from loadtests.record import InvalidRun, write_atomically
-from loadtests.report import canvas, facts
-from loadtests.report.style import COLOURS, INK, WIDTH
-
-SCHEMA = "ladder-1"
 CHART = "ladder.svg"
-MEASURED = ("rps", "threads", "idle_share", "cpu_ms_per_request", "start_lag_ms")
-
-
-def save(folder: Path, head: dict[str, Any], climbs: list[Climb]) -> None:
-    """Write `run.json`: `head`, the `climbs`, and under `rungs` their medians over rounds."""
-    document = {
-        "schema": SCHEMA,
-        "profile": "ladder",
-        **head,
-        "climbs": [asdict(climb) for climb in climbs],
-        "rungs": _medians(climbs),
-    }
-    write_atomically(folder / "run.json", json.dumps(document, indent=1) + "\n")
-
-
-def load(file: Path) -> dict[str, Any]:
-    """Read a `run.json` of the ladder; InvalidRun where it is none."""
-    try:
-        document = json.loads(file.read_text())
-        if document["schema"] == SCHEMA and document["rungs"] and document["machine"]["name"]:
-            run: dict[str, Any] = document
-            return run
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidRun(f"{file}: {error}") from error
-    raise InvalidRun(f"{file}: is no run of the ladder")
+# The hue of each rung: that of the model which waits as it does.
+MODELS = {
+    "rung1": "process",
+    "rung2": "thread",
+    "rung3": "generator",
+    "rung4": "generator",
+    "rung5": "generator",
+    "rung6": "coroutine",
+}
 
 
 def write(folder: Path) -> None:
     """Write `report.md` and the chart beside the `run.json` in `folder`; InvalidRun as `load`."""
     run = load(folder / "run.json")
-    write_atomically(folder / CHART, canvas.svg(lambda: _chart(run["rungs"]), "ladder"))
+    write_atomically(folder / CHART, chart(run["rungs"]).svg)
     write_atomically(folder / "report.md", _markdown(run))
-
-
-def _medians(climbs: list[Climb]) -> list[dict[str, Any]]:
-    """One row a rung and delay, in the order in which they were climbed first."""
-    groups: dict[tuple[str, float], list[Climb]] = {}
-    for climb in climbs:
-        groups.setdefault((climb.rung, climb.delay_s), []).append(climb)
-    rows = []
-    for same in groups.values():
-        row = {key: value for key, value in asdict(same[0]).items() if key != "round"}
-        for name in MEASURED:
-            values = [value for climb in same if (value := getattr(climb, name)) is not None]
-            row[name] = statistics.median(values) if values else None
-        row |= {"rps_min": min(c.rps for c in same), "rps_max": max(c.rps for c in same)}
-        rows.append({**row, "rounds": len(same)})
-    return rows
 
 
 def _markdown(run: dict[str, Any]) -> str:
@@ -118,24 +81,66 @@ def _row(row: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _chart(rows: list[dict[str, Any]]) -> Figure:
+def chart(rungs: list[dict[str, Any]]) -> Chart:
     """A row a rung, a point a delay, and a tick where the arithmetic limit is."""
-    titles = list(dict.fromkeys(row["title"] for row in rows))
-    figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(titles)), layout="constrained")
-    axes = figure.subplots()
-    for colour, delay_s in zip(COLOURS, sorted({r["delay_s"] for r in rows}), strict=False):
-        own = [row for row in rows if row["delay_s"] == delay_s]
-        places = [titles.index(row["title"]) for row in own]
-        axes.plot([r["limit_rps"] for r in own], places, "|", color=colour, markersize=14)
-        axes.plot(
-            [row["rps"] for row in own], places, "o", color=colour,
-            label=f"{facts.seconds(delay_s)} backend",
-        )  # fmt: skip
-    axes.plot([], [], "|", color=INK, markersize=14, label="arithmetic limit")
-    axes.set_xscale("log")
-    axes.set_xlabel("requests/s")
-    axes.set_yticks(range(len(titles)), titles)
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
-    figure.legend(loc="outside lower center", ncols=3)
-    return figure
+    data = [_record(row) for row in sorted(rungs, key=lambda row: -row["delay_s"])]
+    order = list(dict.fromkeys(row["title"] for row in rungs))
+    data.sort(key=lambda one: order.index(one["service"]))
+    delays = list(dict.fromkeys(one["delay"] for one in data))
+    scale, ticks = rows.scale([one["limit"] for one in data], log=True)
+    x = rows.across(
+        "requests/s", {**scale, "domain": [min(scale["domain"][0], 1), scale["domain"][1]]}, ticks
+    )
+    colour = rows.colour(data)
+    spec: Spec = {
+        "data": {"values": data},
+        "width": "container",
+        "height": {"step": rows.STEP + 5},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "encoding": {"y": rows.place(data)},
+        "layer": [
+            {
+                "mark": {"type": "tick", "thickness": 2, "size": 16},
+                "encoding": {"x": {"field": "limit", **x}},
+            },
+            rows.interval(),
+            {
+                "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+                "encoding": {
+                    "x": {"field": "value", **x},
+                    "color": colour,
+                    "shape": {
+                        "field": "delay",
+                        "type": "nominal",
+                        "title": "backend",
+                        "scale": {"domain": delays, "range": ["circle", "diamond", "square"]},
+                        "legend": {"symbolFillColor": "#888888", "symbolStrokeWidth": 0},
+                    },
+                    "tooltip": [
+                        {"field": "service", "title": "rung"},
+                        {"field": "delay", "title": "backend"},
+                        rows.number("value", "requests/s"),
+                        rows.number("low", "lowest round"),
+                        rows.number("high", "highest round"),
+                        rows.number("limit", "arithmetic limit"),
+                    ],
+                },
+            },
+        ],
+    }
+    caption = "A point for each delay of the backend; the tick is the arithmetic limit."
+    alt = "Requests/s of each rung, with the arithmetic limit"
+    return Chart("ladder", "The ladder of clients", caption, alt, spec)
+
+
+def _record(row: dict[str, Any]) -> rows.Record:
+    model = MODELS[row["module"].partition("_")[0]]
+    figures = {"value": row["rps"], "low": row["rps_min"], "high": row["rps_max"]}
+    return {
+        "service": row["title"],
+        "model": model,
+        "kind": "lesson",
+        "delay": facts.seconds(row["delay_s"]),
+        "limit": row["limit_rps"],
+        **figures,
+    }

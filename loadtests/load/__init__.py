@@ -1,1 +1,1 @@
-"""What makes the load and counts the answers, in a process of its own under Locust."""
+"""Making the load and counting the answers, in a process of its own under Locust."""

@@ -1,9 +1,14 @@
-"""How many turns of the services' empty loop are a millisecond on this machine."""
+"""How many turns of the services' empty loop are a millisecond, on the core that this runs on.
+
+    python -m loadtests.load.burn
+
+prints that number.
+"""
 
 from __future__ import annotations
 
 import time
-from math import floor, log10
+from math import ceil, floor, log10
 from statistics import median
 
 from services import contract
@@ -19,9 +24,22 @@ def cycles_per_ms() -> float:
 
 
 def cycles(burst_ms: float, per_ms: float) -> int:
-    """What a burst of so many milliseconds takes, in two digits, and at most what `/cpu` does."""
+    """The cycles of a burst of so many ms, in two digits, and at most what `/cpu` does."""
     exact = burst_ms * per_ms
     return min(contract.MAX_CYCLES, max(1, int(round(exact, 1 - floor(log10(exact))))))
+
+
+def cycles_in(seconds: float) -> int:
+    """About so many cycles are so long, by one short try on a core that others may use."""
+    begun = time.perf_counter()
+    contract.burn(CYCLES)
+    return int(CYCLES * seconds / (time.perf_counter() - begun))
+
+
+def bursts(total: int) -> list[int]:
+    """So many cycles in as few requests as `/cpu` allows."""
+    many = ceil(total / contract.MAX_CYCLES)
+    return [total // many] * many
 
 
 def _try() -> float:
@@ -29,3 +47,7 @@ def _try() -> float:
     begun = time.perf_counter()
     contract.burn(CYCLES)
     return CYCLES / (1000 * (time.perf_counter() - begun))
+
+
+if __name__ == "__main__":
+    print(cycles_per_ms())

@@ -8,20 +8,28 @@ was dropped, and reconnect for every request above 1023 descriptors.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import socket
 import weakref
 from math import inf
 from time import perf_counter
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 import gevent
 import gevent.monkey
 import gevent.socket
 
+from loadtests.load.address import address
+
 READ = 1  # libev's name for "readable"
 ESTABLISHED = 1  # Linux's name for the state of a socket that both sides have open
+# Resources that this side of a connection has run out of.
+EXHAUSTED = {
+    errno.EADDRNOTAVAIL: "ports",
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
+}
 
 _status_line = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]").match
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.I).search
@@ -34,8 +42,9 @@ _plain_socket = gevent.monkey.get_original("socket", "socket")
 class RequestFailed(Exception):
     """A request without its answer.
 
-    `kind` is `refused`, `reset`, `timeout`, `bad status` or `wrong body`; of an
-    open workload also `dropped`, for one that was never sent.
+    `kind` is `refused`, `reset`, `timeout`, `bad status` or `wrong body`; where this side
+    had none left `ports` or `descriptors`; of an open workload also `dropped`, for one that
+    was never sent.
     """
 
     def __init__(self, kind: str, detail: str = "") -> None:
@@ -51,16 +60,13 @@ class Connection:
     an answer that takes longer than `timeout_s` is a failure.
     """
 
-    # What was parsed lately, for all connections: heads differ in their date only.
+    # Heads parsed lately, for all connections: they differ in their date only.
     _heads: ClassVar[dict[bytes, tuple[int, int, bool]]] = {}
     _all: ClassVar[weakref.WeakSet[Connection]] = weakref.WeakSet()
     _reaper: ClassVar[gevent.Greenlet | None] = None
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"the host must look like http://name:port, not {url!r}")
-        self.address = (parts.hostname, parts.port or 80)
+        self.address = address(url)
         self.timeout_s = timeout_s
         self._deadline = inf
         self._socket: socket.socket | None = None
@@ -91,9 +97,8 @@ class Connection:
             self.close()
             if late:
                 raise self._timeout() from None
-            raise RequestFailed(
-                "refused" if connecting else "reset", error.strerror or ""
-            ) from None
+            kind = EXHAUSTED.get(error.errno or 0) or ("refused" if connecting else "reset")
+            raise RequestFailed(kind, error.strerror or "") from None
         finally:
             self._deadline = inf
 

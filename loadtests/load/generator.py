@@ -4,31 +4,40 @@
         "profile": {"kind": "delay", "delay_s": 0.1, "warmup_s": 1, "window_s": 3, …},
         "steps": [{"users": 10, …}, …]}'
 
-First it checks that the service does what the contract says. Then, for each
+First it checks that the service does what the contract says; where the plan is
+`straight` there is none, the host is the backend, and its users ask that; where it has what is
+`asked` of a service of the reader's own, that is what the service has to answer. Then, for each
 step, it adds the users and connections that are missing, lets them warm up and
 measures one window. It prints a JSON line when a window opens and one when it is
 over, so that whoever started it can measure the service over the same time, and
-one with what was counted.
+one with what was counted; and one shortly before, for what takes longer to look at.
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import sys
 import time
 from typing import Any
 
+import gevent
 import psutil
 
-from loadtests.load import workloads
+from loadtests.load import base
+from loadtests.load.any_connection import AnyConnection
+from loadtests.load.base import Load, StepFailed, say
 from loadtests.load.connection import Connection, RequestFailed
-from loadtests.load.workloads import Load, StepFailed
+from loadtests.load.users import OF_THE_BACKEND, DelayUser, RawHttpUser
+from loadtests.own import load as own_load
+from loadtests.own.asked import Asked
 
-# What /info must hold, and those of it from which the ceiling is worked out.
+# The keys that /info must hold, and those of it from which the ceiling is worked out.
 LIMITS = ("workers", "slots", "client_pool")
 INFO = {*LIMITS, "service", "concurrency", "backend_url", "backend_timeout_s", "versions"}
+LONGEST_SPREAD_S = 2.0  # over which users begin, whatever a first answer takes
+TRIES = 3
+CHECKED = b'{"delay":0.01,"id":"check"}'
 
 
 def main() -> None:
@@ -37,14 +46,15 @@ def main() -> None:
     plan = json.loads(sys.argv[1])
     if plan["cpus"]:
         psutil.Process().cpu_affinity(plan["cpus"])
-    load = workloads.load(plan)
+    if plan.get("asked"):
+        RawHttpUser.asked = Asked.read(plan["asked"])
+    load = base.load(plan)
     try:
-        info = check_service(plan["host"], load)
+        info = checked(plan, load)
     except (RequestFailed, ValueError) as error:
         say({"event": "broken", "reason": str(error)})
         return
-    gc.collect()
-    gc.freeze()  # else the first window's look at all of Locust would hold up what is due
+    base.tidy()
     say({"event": "ready", "info": info})
     generator = Generator(load, plan)
     for step in plan["steps"]:
@@ -54,13 +64,53 @@ def main() -> None:
             say({"event": "failed", "reason": str(error), "duration_s": 0.0})
 
 
-def check_service(host: str, load: Load) -> dict[str, Any]:
-    """Ask for the contract's main route and what `load` needs, return what `/info` says.
+def checked(plan: dict[str, Any], load: Load) -> dict[str, Any]:
+    """The answer of `/info`, or what stands for it, of a host that does what it should.
 
     Raises RequestFailed, or ValueError where an answer is not the right one.
     """
+    if plan.get("straight"):
+        return go_straight(plan["host"])
+    return check_own(plan, load) if plan.get("asked") else check_service(plan["host"], load)
+
+
+def check_own(plan: dict[str, Any], load: Load) -> dict[str, Any]:
+    """Send what is asked of the reader's own service once; what is known of it. Raises as above."""
+    asked = RawHttpUser.asked
+    assert asked
+    if plan["backend"]:
+        answer_any(Connection(plan["backend"], timeout_s=10), plan, plan["steps"][0])
+    service = AnyConnection(plan["host"], plan["profile"].get("timeout_s", 10), asked.method)
+    message = asked.message(plan["host"].removeprefix("http://"))
+    for _ in range(TRIES):  # one that fails now and then is measured, and its failures counted
+        begun = time.perf_counter()
+        status, body = service.exchange(message)
+        first_s = time.perf_counter() - begun
+        if not (wrong := asked.wrong(status, body)):
+            break
+    else:
+        raise ValueError(f"{asked} was answered with {wrong}: {bytes(body[:200])!r}")
+    service.close()
+    if isinstance(load, own_load.Load):
+        load.spread(min(first_s, LONGEST_SPREAD_S))
+    return {**plan["info"], "first_ms": round(1000 * first_s, 1), "bytes": len(body)}
+
+
+def answer_any(backend: Connection, plan: dict[str, Any], step: dict[str, Any]) -> None:
+    """Have the backend answer calls of any path after the delay of a step."""
+    delay_s = step["delay_s"] if step.get("delay_s") is not None else plan["profile"]["delay_s"]
+    asked = f"POST /any/{delay_s:g}/{plan['upstream_bytes']}"
+    if base.ask_backend(backend, asked.encode()) != b'{"status":"ok"}':
+        raise ValueError(f"the backend does not answer any path: {asked}")
+
+
+def check_service(host: str, load: Load) -> dict[str, Any]:
+    """Ask for the contract's main route and what `load` needs, return what `/info` says.
+
+    Raises as above.
+    """
     service = Connection(host, timeout_s=10)
-    workloads.expect(service, "/?delay=0.01", b'{"delay":0.01,"id":"check"}')
+    base.expect(service, "/?delay=0.01", CHECKED)
     load.check(service)
     status, body = service.exchange(b"GET /info HTTP/1.1\r\nHost: check\r\n\r\n")
     info = json.loads(body) if status == 200 else None
@@ -73,28 +123,40 @@ def check_service(host: str, load: Load) -> dict[str, Any]:
     return info
 
 
+def go_straight(backend: str) -> dict[str, Any]:
+    """Have the users ask the backend itself, which has no `/info`; raises as above."""
+    base.expect(Connection(backend, timeout_s=10), "/delay/0.01", CHECKED)
+    DelayUser.route = OF_THE_BACKEND
+    return {}
+
+
 class Generator:
-    """Measures windows of a load, and the backend and its own core beside it."""
+    """Measures windows of a load, and the backend and its own CPU beside it."""
 
     def __init__(self, load: Load, plan: dict[str, Any]) -> None:
         self.load = load
         self.plan = plan
-        self.backend = Connection(plan["backend"], timeout_s=10)
+        self.backend = Connection(plan["backend"], timeout_s=10) if plan["backend"] else None
 
     def measure(self, step: dict[str, Any]) -> None:
         """Have the load measure a step, print what it says; StepFailed where it cannot."""
         scenario = step["scenario"]
+        if self.plan.get("asked") and self.backend:
+            answer_any(self.backend, self.plan, step)
         window = self.load.measure(step, lambda: self.window(scenario))
         say({"event": "close", "scenario": scenario, **window})
 
     def window(self, scenario: str) -> dict[str, Any]:
         """Measure one window of what is up."""
-        gc.collect()
-        gc.freeze()
+        say({"event": "opening", "scenario": scenario})
+        gevent.sleep(base.OPENING_S)
 
-        asked, backend = time.perf_counter(), self.backend_stats()
-        busy = self.busy_s()
+        asked = time.perf_counter()
+        if self.backend:
+            backend = base.backend_stats(self.backend)
+            base.ask_backend(self.backend, b"POST /reset")
         self.load.begin()
+        used_s = time.process_time()
         opened = time.perf_counter()
         say({"event": "open", "scenario": scenario})
 
@@ -102,36 +164,21 @@ class Generator:
 
         duration_s = time.perf_counter() - opened
         say({"event": "over", "scenario": scenario})
-        busy = self.busy_s() - busy
+        used_s = time.process_time() - used_s
         window: dict[str, Any] = {
             "duration_s": round(duration_s, 4),
-            "generator_cpu": round(busy / duration_s, 3),
+            "generator_cpu": round(used_s / duration_s, 3),
             **self.load.end(),
         }
-        between_s, after = time.perf_counter() - asked, self.backend_stats()
-        window["backend_calls"] = after["calls"] - backend["calls"]
+        if not self.backend:
+            return window
+        between_s, after = time.perf_counter() - asked, base.backend_stats(self.backend)
+        window["backend_calls"] = after["calls"]
         window["backend_cpu"] = round((after["cpu_s"] - backend["cpu_s"]) / between_s, 3)
+        if after["answered"]:
+            window["backend_late_p50_ms"] = after["late_ms_p50"]
+            window["backend_late_p99_ms"] = after["late_ms_p99"]
         return window
-
-    def backend_stats(self) -> dict[str, Any]:
-        """What the backend has counted so far: `calls` received, `cpu_s` spent, and more."""
-        request = b"GET /stats HTTP/1.1\r\nHost: check\r\n\r\n"
-        stats: dict[str, Any] = json.loads(self.backend.exchange(request)[1])
-        return stats
-
-    def busy_s(self) -> float:
-        """CPU time spent so far on the generator's core, or by the generator if it has none."""
-        if not self.plan["cpus"]:
-            return time.process_time()
-        per_cpu = psutil.cpu_times(percpu=True)
-        times = [per_cpu[cpu] for cpu in self.plan["cpus"]]
-        busy = [sum(cpu) - cpu.idle - getattr(cpu, "iowait", 0.0) for cpu in times]
-        return float(sum(busy)) / len(busy)
-
-
-def say(event: dict[str, Any]) -> None:
-    """Print one line for whoever started us."""
-    print(json.dumps(event), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from hdrh.histogram import HdrHistogram
 
-# What is longer or shorter counts as if it were one of these.
+# Longer and shorter times count as if they were one of these.
 SHORTEST_US, LONGEST_US, DIGITS = 1, 120_000_000, 3
 PER_MILLE = {"p50_ms": 500, "p90_ms": 900, "p99_ms": 990, "p999_ms": 999, "max_ms": 1000}
 
@@ -62,8 +62,25 @@ def counts(text: str) -> list[tuple[float, int]]:
     return [(step.value_iterated_to / 1000, step.total_count_to_this_value) for step in steps]
 
 
+def mean_in_flight_ms(text: str) -> float | None:
+    """How long a request takes that is in flight at any instant, on average; None of none.
+
+    It is longer than the mean: an instant falls into a long request rather than into a short one.
+    """
+    if not text:
+        return None
+    histogram = HdrHistogram.decode(text)
+    recorded = [
+        (histogram.get_value_from_index(index) / 1000, times)
+        for index, times in enumerate(histogram.counts)
+        if times
+    ]
+    total_ms = sum(times * time_ms for time_ms, times in recorded)
+    return float(sum(times * time_ms**2 for time_ms, times in recorded) / total_ms)
+
+
 def measured(times_ms: Sequence[float]) -> dict[str, float | str | None]:
-    """What a window says of its response times: their figures, the exact mean, `histogram`."""
+    """The response times of a window: their figures, the exact mean, `histogram`."""
     text = of(times_ms)
     mean_ms = round(sum(times_ms) / len(times_ms), 3) if times_ms else None
     return {**figures(text), "mean_ms": mean_ms, "histogram": text}

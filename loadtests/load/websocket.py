@@ -14,11 +14,12 @@ import os
 import socket
 from time import perf_counter
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import gevent
 import gevent.monkey
 import gevent.socket
+
+from loadtests.load.address import address
 
 READ = 1  # libev's name for "readable"
 TIMEOUT_S = 10.0
@@ -29,7 +30,7 @@ _plain_socket = gevent.monkey.get_original("socket", "socket")
 
 
 class Listener(Protocol):
-    """Who is told what comes; times are perf_counter's."""
+    """The receiver of messages; times are perf_counter's."""
 
     expected: bytes
 
@@ -70,12 +71,11 @@ class WebSocket:
             self._socket.close()
 
     def _shake_hands(self, url: str, path: str) -> bytes:
-        parts = urlsplit(url)
-        address = (parts.hostname or "", parts.port or 80)
-        connection = gevent.socket.create_connection(address, TIMEOUT_S)
+        server = address(url)
+        connection = gevent.socket.create_connection(server, TIMEOUT_S)
         key = base64.b64encode(os.urandom(16))
         head = (
-            f"GET {path} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {server.header}\r\nUpgrade: websocket\r\n"
             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
         )
         try:

@@ -1,1 +1,1 @@
-"""What is made of the `run.json` files: reports, charts, the index, figures in documents."""
+"""Everything made of the `run.json` files: reports, charts, the index, figures in documents."""

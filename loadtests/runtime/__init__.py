@@ -1,33 +1,35 @@
-"""What the bench asks of a runtime, and the choice between the two there are."""
+"""The runtime as the bench sees it, and the choice between the two there are."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from loadtests.catalog import Service
+from loadtests.errors import Failure, UsageError
 from loadtests.runtime.footprint import Footprint
+from loadtests.runtime.strangers import Look
+
+# Settings that a service has, whatever those of the run say.
+Given = Mapping[str, str] | None
 
 
-class UnknownRuntime(ValueError):
+class UnknownRuntime(UsageError):
     """A runtime that does not exist, or is not to be had on this machine."""
 
 
-class ServiceFailed(RuntimeError):
+class ServiceFailed(Failure):
     """A service that did not start, or died; `log_tail` is the end of what it wrote."""
-
-    def __init__(self, message: str, log_tail: str = "") -> None:
-        super().__init__(message)
-        self.log_tail = log_tail
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a service has used so far: CPU of all its processes, and their memory now."""
+    """Use of a service so far: CPU of all its processes, and their memory now."""
 
     cpu_s: float
     rss_bytes: int
@@ -44,7 +46,7 @@ class Running(Protocol):
         """CPU and memory of its whole process tree; ServiceFailed if it is gone."""
 
     def footprint(self, switches: bool) -> Footprint:
-        """What its process tree holds, and its switches if asked for; ServiceFailed as above."""
+        """Memory of its process tree, and switches if asked for; ServiceFailed as above."""
 
     def log_tail(self) -> str:
         """The end of what it wrote."""
@@ -60,6 +62,8 @@ class Runtime(Protocol):
     name: str
     because: str
     pinned: bool
+    here: bool  # under this kernel, so that its cores and processes are those that one sees
+    service_cpus: list[int]
     load_cpus: list[int]
 
     @property
@@ -70,12 +74,9 @@ class Runtime(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def service(
-        self, service: Service, *, workers: int | None = None
-    ) -> AbstractContextManager[Running]:
+    def service(self, service: Service, *, given: Given = None) -> AbstractContextManager[Running]:
         """Start it, wait until it is ready; stop it and see its port free again at the end.
 
-        `workers` is how many processes it has, whatever the settings say.
         ServiceFailed where it does not start, or its port stays taken.
         """
 
@@ -84,6 +85,15 @@ class Runtime(Protocol):
 
         ServiceFailed where it does not start or cannot be had.
         """
+
+    def burn(self) -> float:
+        """The cycles in a millisecond of the service's core, beside a null server that is idle.
+
+        ServiceFailed where that does not run, or they cannot be measured.
+        """
+
+    def look(self) -> Look | None:
+        """All processes of this machine; None where its own run elsewhere, or cannot be seen."""
 
     def generator(self, plan: str) -> subprocess.Popen[str]:
         """Start `loadtests.load.generator` with `plan`; its lines come on stdout."""
@@ -97,7 +107,8 @@ def choose(wanted: str, services: Iterable[Service], settings: dict[str, str]) -
     """
     from loadtests.runtime import compose, local
 
-    names = [service.name for service in services]
+    services = list(services)
+    names = [service.name for service in services if service.root is None and not service.own]
     if wanted not in ("auto", "local", "compose"):
         raise UnknownRuntime(f"no runtime {wanted!r}; there are: auto, local, compose")
     if wanted == "local":
@@ -112,13 +123,27 @@ def choose(wanted: str, services: Iterable[Service], settings: dict[str, str]) -
     return compose.ComposeRuntime("a Docker Engine answers", names, settings)
 
 
-def settings_of(
-    service: Service, settings: dict[str, str], workers: int | None = None
-) -> dict[str, str]:
-    """What of `settings` is for `service`, with so many `workers` where they are given.
+def lacks(runtime: Runtime, service: Service) -> str:
+    """Why the runtime cannot start the service; empty where it can. An image has all it needs."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    if runtime.name != "local" or not service.program or shutil.which(service.program, path=path):
+        return ""
+    return f"{service.program} is not installed"
+
+
+def cycles_of(said: str) -> float:
+    """The number that `loadtests.load.burn` printed; ServiceFailed where it is none."""
+    try:
+        return float(said)
+    except ValueError:
+        raise ServiceFailed(f"the CPU's speed was not measured: {said.strip()[-2000:]}") from None
+
+
+def settings_of(service: Service, settings: dict[str, str], given: Given = None) -> dict[str, str]:
+    """The part of `settings` that is for `service`, and those that it is `given` besides.
 
     Where it has a limit of its own that is all but CONCURRENCY: only the user sets that.
     """
-    own = {"WORKERS": str(workers)} if workers else {}
     asked = not service.limit or bool(os.environ.get("CONCURRENCY"))
-    return {key: value for key, value in settings.items() if asked or key != "CONCURRENCY"} | own
+    left = {key: value for key, value in settings.items() if asked or key != "CONCURRENCY"}
+    return {**left, **(given or {})}

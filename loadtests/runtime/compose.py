@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from loadtests.bench import cores
 from loadtests.catalog import BACKEND, ROOT, Service
-from loadtests.runtime import ServiceFailed, Usage, settings_of
-from loadtests.runtime.engine import Cgroup, Engine, EngineError, docker, kill_session
+from loadtests.load import burn
+from loadtests.own import container as own_container
+from loadtests.paths import CACHE
+from loadtests.runtime import Given, ServiceFailed, cycles_of, settings_of, strangers
+from loadtests.runtime.container import PORT, ComposeService, address, ended, log_tail
+from loadtests.runtime.engine import PROJECT, Cgroup, Engine, EngineError, docker, kill_session
 from loadtests.runtime.environments import InstallError
-from loadtests.runtime.footprint import Footprint
+from loadtests.runtime.guard import Guard
 from loadtests.runtime.process import LOG_TAIL_BYTES, READY_S
 
-PORT = 8080  # of every service in its container
 NULL_SERVER = "null-server"
 BUILD_S = 1800.0
 
@@ -57,23 +61,31 @@ class ComposeRuntime:
         self.because = because
         self.services = services
         self.engine = Engine()
-        self.pinned = self.engine.cores > 1
-        self.load_cpus = [1] if self.pinned else []
+        self.here = self.engine.here
+        pair = cores.split(range(self.engine.cores), known=self.here)
+        self.pinned = pair is not None
+        self.service_cpus, self.load_cpus = map(sorted, pair or ((), ()))
         self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
         self.settings = settings
+        self._tops: dict[str, int | None] = {}  # by the name of a service
         self._environment = {
             **os.environ,
-            "SERVICE_CPUSET": "0" if self.pinned else "",
-            "LOAD_CPUSET": "1" if self.pinned else "",
+            "BUILDX_CONFIG": str(CACHE / "buildx"),  # not in the home folder
+            "SERVICE_CPUSET": ",".join(map(str, self.service_cpus)),
+            "LOAD_CPUSET": ",".join(map(str, self.load_cpus)),
             "HEALTH_INTERVAL": "24h",  # none while we measure
             "TARGETS": " ".join(services),
         }
 
     def __enter__(self) -> ComposeRuntime:
+        self._guard = Guard(f"{PROJECT}={self.project}")
         try:
             self._build()
             self.up(BACKEND)
             self.wait_ready(BACKEND)
+            self._note(BACKEND)
+            # A client that keeps no connections asks for the name each time, of dockerd.
+            self._environment["BACKEND_HOST"] = address(self.engine, self.container(BACKEND))
         except BaseException:
             self.__exit__()
             raise
@@ -81,18 +93,27 @@ class ComposeRuntime:
 
     def __exit__(self, *_: object) -> None:
         self.engine.remove_project(self.project)
+        self._guard.dismiss()
 
     @contextmanager
-    def service(self, service: Service, *, workers: int | None = None) -> Iterator[ComposeService]:
+    def service(self, service: Service, *, given: Given = None) -> Iterator[ComposeService]:
         """Start the container of `service`, wait until it is ready; remove it at the end."""
-        self.up(service.name, settings=settings_of(service, self.settings, workers))
-        container = self.container(service.name)
+        own, settings = service.own, settings_of(service, self.settings, given)
+        name, port = (own_container.NAME, own.port) if own else (service.name, PORT)
+        with own_container.written(own, self.backend_url) as files:
+            self.up(name, settings=settings, files=files)
+        container = self.container(name)
         try:
-            self.wait_ready(service.name)
+            if own:
+                own_container.wait_listening(self.engine, self._locust(), container, port)
+            else:
+                self.wait_ready(name)
+            self._note(name)
             with Cgroup(container) as cgroup:
-                yield ComposeService(service.name, container, self.engine, cgroup)
+                yield ComposeService(name, container, self.engine, cgroup, port)
             self.engine.ask("POST", f"/containers/{container}/stop", {"t": "2"})
         finally:
+            self._tops.pop(name, None)
             self.engine.remove(container)
 
     @contextmanager
@@ -106,8 +127,24 @@ class ComposeRuntime:
         finally:
             self.engine.remove(container)
 
+    def burn(self) -> float:
+        """Measure it in the container of the null server, which is pinned as a service is."""
+        command = ("python", "-m", burn.__name__)
+        return cycles_of(docker("exec", self.container(NULL_SERVER), *command)[1])
+
+    def look(self) -> strangers.Look | None:
+        """All processes: those of the run descend from this one, or from what runs a container."""
+        tops = [*self._tops.values()]
+        if not self.here or None in tops:
+            return None
+        return strangers.look([os.getpid(), *filter(None, tops)])
+
     def generator(self, plan: str) -> subprocess.Popen[str]:
         """Start the generator in a container of Locust's, on the load's core."""
+        return _Generator(self.engine, self._locust(), plan)
+
+    def _locust(self) -> str:
+        """The container of Locust's, started where there is none yet."""
         # One container for all of them: to make one takes a second, a command in it a tenth.
         found = self.engine.found("containers", self.project, "locust")
         if not found:
@@ -116,12 +153,18 @@ class ComposeRuntime:
             found = self.engine.found("containers", self.project, "locust")
             if status or not found:
                 raise ServiceFailed("Locust's container could not be started", said)
-        return _Generator(self.engine, found[0], plan)
+            self._note("locust")
+        return found[0]
 
-    def up(self, *names: str, settings: dict[str, str] | None = None) -> None:
-        """Start containers of compose.yaml with `settings`; ServiceFailed with Compose's words."""
+    def up(
+        self, *names: str, settings: dict[str, str] | None = None, files: Sequence[Path] = ()
+    ) -> None:
+        """Start containers of compose.yaml with `settings`; ServiceFailed with Compose's words.
+
+        More `files` of Compose's may say more of them.
+        """
         up = ("up", "--detach", "--no-deps", "--no-build")
-        status, said = self._compose(*up, *names, settings=settings)
+        status, said = self._compose(*up, *names, settings=settings, files=files)
         if status:
             raise ServiceFailed(f"{', '.join(names)} could not be started", said[-LOG_TAIL_BYTES:])
 
@@ -131,6 +174,12 @@ class ComposeRuntime:
         if not found:
             raise ServiceFailed(f"there is no container of {name}")
         return found[0]
+
+    def _note(self, name: str) -> None:
+        """Note whose descendants all of a container are, also what `docker exec` starts there."""
+        container = self.container(name)
+        first = self.engine.state(container).get("Pid", 0)
+        self._tops[name] = strangers.container_top(first, container)
 
     def wait_ready(self, name: str, timeout_s: float = READY_S) -> None:
         """Wait until `/health` says 200; ServiceFailed after `timeout_s` or if it exits."""
@@ -144,17 +193,24 @@ class ComposeRuntime:
             exited = ended(self.engine, container)
             raise ServiceFailed(f"{name} {exited} before it was ready", log_tail(container))
 
-    def command(self, *arguments: str) -> list[str]:
+    def command(self, *arguments: str, files: Sequence[Path] = ()) -> list[str]:
         """Arguments of `docker` for this project."""
-        project = ("--project-name", self.project, "--file", str(ROOT / "compose.yaml"))
+        named = [part for file in (ROOT / "compose.yaml", *files) for part in ("--file", str(file))]
+        project = ("--project-name", self.project, *named)
         # No file .env: the local runtime reads none either.
         return ["compose", "--env-file", os.devnull, *project, *arguments]
 
     def _compose(
-        self, *arguments: str, settings: dict[str, str] | None = None, timeout_s: float = 60
+        self,
+        *arguments: str,
+        settings: dict[str, str] | None = None,
+        files: Sequence[Path] = (),
+        timeout_s: float = 60,
     ) -> tuple[int, str]:
         environment = {**self._environment, **(settings or {})}
-        return docker(*self.command(*arguments), environment=environment, timeout_s=timeout_s)
+        return docker(
+            *self.command(*arguments, files=files), environment=environment, timeout_s=timeout_s
+        )
 
     def _build(self) -> None:
         print("building the images that have changed", flush=True)
@@ -162,38 +218,6 @@ class ComposeRuntime:
         status, output = self._compose(*build, timeout_s=BUILD_S)
         if status:
             raise InstallError(f"the images could not be built:\n{output[-LOG_TAIL_BYTES:]}")
-
-
-class ComposeService:
-    """A service in its container."""
-
-    def __init__(self, name: str, container: str, engine: Engine, cgroup: Cgroup) -> None:
-        self.name = name
-        self.container = container
-        self.url = f"http://{name}:{PORT}"  # as Locust's container sees it
-        self._engine, self._cgroup = engine, cgroup
-
-    def log_tail(self) -> str:
-        """The end of what it wrote."""
-        return log_tail(self.container)
-
-    def usage(self) -> Usage:
-        """CPU and memory of the container's cgroup; ServiceFailed if it has ended."""
-        with self._in_mid_run():
-            return self._cgroup.usage()
-
-    def footprint(self, switches: bool) -> Footprint:
-        """What the container's processes hold; ServiceFailed if it has ended."""
-        with self._in_mid_run():
-            return self._cgroup.footprint(switches)
-
-    @contextmanager
-    def _in_mid_run(self) -> Iterator[None]:
-        try:
-            yield
-        except EngineError:
-            message = f"{self.name} {ended(self._engine, self.container)} in mid-run"
-            raise ServiceFailed(message, self.log_tail()) from None
 
 
 class _Generator(subprocess.Popen[str]):
@@ -207,7 +231,8 @@ class _Generator(subprocess.Popen[str]):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
         )
 
@@ -216,19 +241,3 @@ class _Generator(subprocess.Popen[str]):
         if self.poll() != 0:
             kill_session(self.pid)
             self._engine.remove(self._container)
-
-
-def log_tail(container: str) -> str:
-    """The end of what a container wrote to stdout and stderr."""
-    return docker("logs", "--tail", "100", container)[1][-LOG_TAIL_BYTES:]
-
-
-def ended(engine: Engine, container: str) -> str:
-    """How it ended; what runs in it by `docker exec` ends a moment before it."""
-    with contextlib.suppress(EngineError):
-        engine.ask("POST", f"/containers/{container}/wait", timeout_s=5)
-    state = engine.state(container)
-    if not state or state["Running"]:
-        return "failed" if state else "was removed"
-    killed = ", out of memory" if state["OOMKilled"] else ""
-    return f"exited with {state['ExitCode']}{killed}"

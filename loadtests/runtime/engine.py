@@ -1,4 +1,4 @@
-"""What the compose runtime asks of the Docker Engine: its commands, its API, a cgroup's figures.
+"""The Docker Engine for the compose runtime: its commands, its API, a cgroup's figures.
 
 The API, over its socket, where an answer must be quick, or certain that something is gone.
 Reference: https://docs.docker.com/reference/api/engine/version/v1.41/
@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -67,7 +68,7 @@ def docker(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         start_new_session=True,
     ) as process:
@@ -97,7 +98,10 @@ class Engine:
         if status or not endpoint.startswith("unix://"):
             raise EngineError(f"the Docker Engine is not on this machine ({endpoint})")
         self.path = endpoint.removeprefix("unix://")
-        self.cores: int = self.ask("GET", "/info", timeout_s=10)["NCPU"]
+        info = self.ask("GET", "/info", timeout_s=10)
+        self.cores: int = info["NCPU"]
+        # Docker Desktop has a socket here, and a virtual machine behind it.
+        self.here: bool = info["KernelVersion"] == platform.release()
 
     def ask(
         self,
@@ -180,13 +184,13 @@ class Cgroup:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
             bufsize=1,
             start_new_session=True,
         )
 
     def usage(self) -> Usage:
-        """What it has used so far; EngineError if it has ended.
+        """Its use so far; EngineError if it has ended.
 
         The memory is what its processes have mapped, anonymous pages and
         files, each page counted once, the shell's 200 KiB included. The sum of
@@ -202,7 +206,7 @@ class Cgroup:
         return Usage(figures["usage_nsec"] / 1e9, figures["rss"] + figures["mapped_file"])
 
     def footprint(self, switches: bool) -> footprint.Footprint:
-        """What its processes hold; EngineError if it has ended."""
+        """Memory and threads of its processes; EngineError if it has ended."""
         lines = [self._ask("switches" if switches else "footprint")]
         while line := self._line().strip():
             lines.append(line)

@@ -1,4 +1,4 @@
-"""What the processes of a service hold, and how often their threads were switched.
+"""Memory and threads of a service's processes, and how often their threads were switched.
 
 Linux has a file for each thread with its switches: 150 ms for 5000 threads on a machine
 on which everything else here takes 15. So they are read only for who asks.
@@ -7,6 +7,8 @@ on which everything else here takes 15. So they are read only for who asks.
 from __future__ import annotations
 
 import contextlib
+import re
+import resource
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +22,8 @@ class Footprint:
     """Figures of a process tree; None where the system has no such thing, or nobody asked.
 
     The proportional set size shares a page between all who have mapped it.
-    Switches count from the start of each thread that still runs.
+    Switches count from the start of each thread that still runs. The kernel's memory is that of
+    the whole machine: no process has it.
     """
 
     pss_bytes: int | None = None
@@ -28,6 +31,7 @@ class Footprint:
     descriptors: int | None = None
     voluntary_switches: int | None = None
     involuntary_switches: int | None = None
+    kernel_bytes: int | None = None
 
 
 # The same read by a shell in a container, of all processes but itself and the container's
@@ -58,7 +62,7 @@ def of(processes: Iterable[psutil.Process], switches: bool) -> Footprint:
             lines += [f"Threads: {process.num_threads()}", f"Descriptors: {process.num_fds()}"]
             if sys.platform == "linux":
                 folder = Path("/proc", str(process.pid))
-                lines += (folder / "smaps_rollup").read_text().splitlines()
+                lines += (folder / "smaps_rollup").read_text(encoding="utf-8").splitlines()
                 lines += _switches(folder) if switches else []
     return read(lines)
 
@@ -75,6 +79,22 @@ def read(lines: Iterable[str]) -> Footprint:
     return Footprint(**sums)
 
 
+def kernel_bytes() -> int | None:
+    """Memory of the kernel that grows with sockets and threads; None where it does not say.
+
+    Slabs, among them sockets and what describes a thread; stacks of threads; TCP's buffers.
+    """
+    try:
+        meminfo = Path("/proc/meminfo").read_text(encoding="utf-8")
+        sockets = Path("/proc/net/sockstat").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = {name: int(kib) for name, kib in re.findall(r"^(\w+): +(\d+) kB", meminfo, re.M)}
+    pages = re.search(r"^TCP: .* mem (\d+)", sockets, re.M)
+    buffers_bytes = int(pages[1]) * resource.getpagesize() if pages else 0
+    return 1024 * (found["SUnreclaim"] + found["KernelStack"]) + buffers_bytes
+
+
 _FIELDS = {
     "Pss": "pss_bytes",
     "Threads": "threads",
@@ -89,5 +109,5 @@ def _switches(folder: Path) -> list[str]:
     lines: list[str] = []
     for task in (folder / "task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
-            lines += (task / "status").read_text().splitlines()[-2:]
+            lines += (task / "status").read_text(encoding="utf-8").splitlines()[-2:]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -11,38 +12,53 @@ from contextlib import contextmanager
 
 import psutil
 
-from loadtests.bench import machine
+from loadtests.bench import cores
 from loadtests.catalog import BACKEND, ROOT, Service
-from loadtests.runtime import ServiceFailed, Usage, environments, footprint, settings_of
+from loadtests.load import burn
+from loadtests.own.program import started_with
+from loadtests.runtime import (
+    Given,
+    ServiceFailed,
+    cycles_of,
+    environments,
+    settings_of,
+    strangers,
+)
+from loadtests.runtime.generator import start_generator
 from loadtests.runtime.process import (
     READY_S,
     ServiceProcess,
     affinity,
     free_port,
     is_free,
+    leashed,
     raise_descriptor_limit,
 )
+from loadtests.runtime.tree import ProcessTree
 
 HOST = "127.0.0.1"
 # Connections of 5000 users and as many to the backend, with room to spare.
 DESCRIPTORS = 12_000
 PORT_FREE_S = 5.0
+OWN_READY_S = 60.0  # of a service of the reader's own, which may have much to load
 
 
 class LocalRuntime:
     """Processes on this machine, the service on one core and the load on another."""
 
     name = "local"
+    here = True
 
     def __init__(self, because: str, services: list[str], settings: dict[str, str]) -> None:
         self.because = because
         self.services = services
         self.settings = settings
-        cores = machine.split_cores()
-        self.pinned = cores is not None
-        self.service_cpus: set[int] | None
+        pair = cores.split()
+        self.pinned = pair is not None
+        self._service_cpus: set[int] | None
         self._load_cpus: set[int] | None
-        self.service_cpus, self._load_cpus = cores or (None, None)
+        self._service_cpus, self._load_cpus = pair or (None, None)
+        self.service_cpus = sorted(self._service_cpus or ())
         self.load_cpus = sorted(self._load_cpus or ())
         self.backend: ServiceProcess | None = None
 
@@ -70,7 +86,7 @@ class LocalRuntime:
 
     @contextmanager
     def service(
-        self, service: Service, port: int | None = None, *, workers: int | None = None
+        self, service: Service, port: int | None = None, *, given: Given = None
     ) -> Iterator[LocalService]:
         """Start `service` on `port`, or on a free one, and wait until it is ready."""
         port = port or free_port()
@@ -78,10 +94,15 @@ class LocalRuntime:
             "HOST": HOST,
             "PORT": str(port),
             "BACKEND_URL": self.backend_url,
-            **settings_of(service, self.settings, workers),
+            **settings_of(service, self.settings, given),
         }
-        with ServiceProcess(service.name, settings, self.service_cpus) as process:
-            process.wait_ready()
+        program = started_with(service.own, port, self.backend_url) if service.own else None
+        cpus = self._service_cpus
+        with ServiceProcess(service.name, settings, cpus, service.root, program) as process:
+            if service.own:
+                process.wait_listening(OWN_READY_S)
+            else:
+                process.wait_ready()
             yield LocalService(process)
         deadline = time.monotonic() + PORT_FREE_S
         while not is_free(port, HOST):
@@ -93,8 +114,9 @@ class LocalRuntime:
     def null_server(self) -> Iterator[str]:
         """Start the null server on the service's core and wait until it answers."""
         port = free_port()
-        command = [sys.executable, "-m", "loadtests.load.null_server", HOST, str(port)]
-        with affinity(self.service_cpus):
+        module = ("-m", "loadtests.load.null_server")
+        command = leashed(sys.executable, *module, HOST, str(port))
+        with affinity(self._service_cpus):
             process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
         try:
             deadline = time.monotonic() + READY_S
@@ -107,23 +129,29 @@ class LocalRuntime:
             process.kill()
             process.wait()
 
+    def burn(self) -> float:
+        """Measure it in a process of its own, pinned as a service is."""
+        command = [sys.executable, "-m", burn.__name__]
+        with affinity(self._service_cpus):
+            done = subprocess.run(
+                command, cwd=ROOT, encoding="utf-8", capture_output=True, check=False
+            )
+        return cycles_of(done.stdout or done.stderr)
+
+    def look(self) -> strangers.Look | None:
+        """All processes: those of the run descend from this one."""
+        return strangers.look([os.getpid()])
+
     def generator(self, plan: str) -> subprocess.Popen[str]:
         """Start the generator; it pins itself to the cores the plan names."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "loadtests.load.generator", plan],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        return start_generator(plan)
 
 
-class LocalService:
+class LocalService(ProcessTree):
     """A service started by its `serve`."""
 
     def __init__(self, process: ServiceProcess) -> None:
+        super().__init__(self._top)
         self._process = process
         self.url = process.url
 
@@ -131,36 +159,10 @@ class LocalService:
         """The end of what it wrote."""
         return self._process.log_tail()
 
-    def usage(self) -> Usage:
-        """CPU and memory of the process and all its descendants; ServiceFailed if it is gone."""
-        cpu_s, rss_bytes = 0.0, 0
-        for process in self._tree():
-            try:
-                cpu_s += cpu_s_of(process)
-                rss_bytes += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        return Usage(cpu_s, rss_bytes)
-
-    def footprint(self, switches: bool) -> footprint.Footprint:
-        """What the tree holds; ServiceFailed if it is gone."""
-        return footprint.of(self._tree(), switches)
-
-    def _tree(self) -> list[psutil.Process]:
+    def _top(self) -> list[psutil.Process]:
+        """The process that `serve` became; ServiceFailed if it is gone."""
         if self._process.returncode is None:
             with contextlib.suppress(psutil.NoSuchProcess):
-                top = psutil.Process(self._process.pid)
-                return [top, *top.children(recursive=True)]
+                return [psutil.Process(self._process.pid)]
         message = f"{self._process.name} exited with {self._process.returncode} in mid-run"
         raise ServiceFailed(message, self.log_tail())
-
-
-def cpu_s_of(process: psutil.Process) -> float:
-    """CPU time of all threads of `process`; NoSuchProcess where it is gone."""
-    # The system counts ticks of 10 ms, fifty requests of a fast service; its clocks count
-    # nanoseconds. What makes a clock of a pid is CPUCLOCK_SCHED in Linux's posix-timers.h.
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            return time.clock_gettime(~process.pid << 3 | 2)
-    times = process.cpu_times()
-    return float(times.user + times.system)

@@ -9,10 +9,13 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -21,25 +24,49 @@ from loadtests.runtime import ServiceFailed, UnknownRuntime, environments
 
 READY_S = 20.0
 LOG_TAIL_BYTES = 4000
+LEASH = Path(__file__).with_name("leash.py")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command of the reader's own in the place of a `serve`, with all of its variables."""
+
+    words: Sequence[str]
+    variables: dict[str, str]
+    folder: Path
 
 
 class ServiceProcess:
     """A service, or the backend, started with its own `serve` as a process group.
 
     `settings` are the variables of CONTRACT.md, `PORT` always among them;
-    `cpus` the cores it may use, all of them where it is None.
+    `cpus` the cores it may use, all of them where it is None; `root` the `services`
+    folder of another checkout. Where there is a `program` that is started instead.
     """
 
-    def __init__(self, name: str, settings: dict[str, str], cpus: set[int] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: dict[str, str],
+        cpus: set[int] | None = None,
+        root: Path | None = None,
+        program: Program | None = None,
+    ) -> None:
         self.name = name
         host = settings.get("HOST", "127.0.0.1")
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
+        if program is None:
+            folders = (root or SERVICES) / "folders.py"
+            command = leashed(environments.python(name, root), folders, "run", name)
+        else:
+            command = on_leash(program.words)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         with affinity(cpus):
             try:
                 self._process = subprocess.Popen(
-                    [environments.python(name), SERVICES / "folders.py", "run", name],
-                    env={**os.environ, **settings},
+                    command,
+                    env=program.variables if program else {**os.environ, **settings},
+                    cwd=program.folder if program else None,
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=subprocess.STDOUT,
@@ -67,14 +94,34 @@ class ServiceProcess:
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Poll `/health` until it says 200; ServiceFailed after `timeout_s` or if it exits."""
+
+        def is_healthy() -> bool:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return fetch(f"{self.url}/health", timeout_s=1)[0] == 200
+            return False
+
+        self._wait(is_healthy, timeout_s)
+
+    def wait_listening(self, timeout_s: float = READY_S) -> None:
+        """Wait until it takes connections; ServiceFailed as above."""
+        address = urlsplit(self.url)
+
+        def listens() -> bool:
+            with contextlib.suppress(OSError):
+                socket.create_connection((address.hostname, address.port), 1).close()
+                return True
+            return False
+
+        self._wait(listens, timeout_s)
+
+    def _wait(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if self.returncode is not None:
                 message = f"{self.name} exited with {self.returncode} before it was ready"
                 raise ServiceFailed(message, self.log_tail())
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if fetch(f"{self.url}/health", timeout_s=1)[0] == 200:
-                    return
+            if is_ready():
+                return
             time.sleep(0.02)
         raise ServiceFailed(f"{self.name} was not ready within {timeout_s:g} s", self.log_tail())
 
@@ -101,6 +148,16 @@ class ServiceProcess:
         traceback: TracebackType | None,
     ) -> None:
         self.stop(grace_s=2)
+
+
+def leashed(python: str | Path, *arguments: str | Path) -> list[str]:
+    """The command that runs `python`, and ends with this process, which may be killed."""
+    return on_leash([str(python), *map(str, arguments)], str(python))
+
+
+def on_leash(command: Sequence[str], python: str = sys.executable) -> list[str]:
+    """The same for any command; a `python` starts it."""
+    return [python, "-I", "-S", str(LEASH), str(os.getpid()), *command]
 
 
 def fetch(

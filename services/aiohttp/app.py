@@ -4,9 +4,7 @@ While the backend is slow, the coroutine that asked it is suspended at `await`;
 the one event loop of the process goes on with all the others.
 """
 
-import asyncio
 import socket
-from collections.abc import Coroutine
 
 import chat
 import file
@@ -18,6 +16,7 @@ from client import Backend
 import contract
 import start
 from start import SETTINGS
+from tasks import together
 
 INFO = start.info()
 
@@ -77,16 +76,6 @@ async def info(request: web.BaseRequest) -> web.Response:
 
 routes.get("/chat")(chat.chat)
 routes.get("/file")(file.file)
-
-
-async def together(*coroutines: Coroutine[None, None, object]) -> list:
-    """All results, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 def request_id(request: web.BaseRequest) -> str:

@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
         self.is_in_head = True
         self.head_bytes = 0
 
-        # Those that are complete
+        # Complete requests
         self.current: Request | None = None
         self.queue: deque[tuple[Handler, Request]] = deque()
         self.is_working = False
@@ -188,7 +188,7 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
     def is_ending(self) -> bool:
-        """Whether it closes after the answer that is being given."""
+        """True if the connection closes after the current answer."""
         return not self.queue and (not self.is_open or self.server.is_stopping)
 
     def send(self, request: Request, status: int, body: bytes) -> None:
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
         self.work()
 
     def eof_received(self) -> bool:
-        """Whether to stay open: for a client that only has nothing more to ask."""
+        """True to stay open: the client may only have nothing more to send."""
         self.is_open = False
         return self.current is not None or bool(self.queue)
 

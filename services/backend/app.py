@@ -31,6 +31,9 @@ SWEEP_S = 15.0
 HEALTHY = b'{"status":"ok"}'
 ALLOWED = {b"/health": (b"GET", b"HEAD"), b"/stats": (b"GET", b"HEAD"), b"/reset": (b"POST",)}
 ALLOWED_BEFORE_S = {b"/delay/": (b"GET", b"HEAD"), b"/stall/": (b"POST",)}
+SET_ANY = b"/any/"
+MAX_ANY_BODY = 1 << 20
+BAD_ANY = f"the body must be a whole number of bytes from 0 to {MAX_ANY_BODY}"
 
 
 class Backend:
@@ -44,6 +47,8 @@ class Backend:
         self.drained = loop.create_future()
         # By the delay as written: its lane, and the answer up to the id for each length of id.
         self.usual: dict[bytes, tuple[Lane, list[bytes]]] = {}
+        # The delay, and bytes of a body, of a call of any path and method, where it is answered.
+        self.any: tuple[str, int] | None = None
 
     def learn(self, text: bytes) -> None:
         """Prepare the answers to the usual requests for a checked delay."""
@@ -68,6 +73,10 @@ class Backend:
         """The answer to a request, and the lane to hold it in where it is a call."""
         method, path = request.method, request.path
         allowed = ALLOWED.get(path) or ALLOWED_BEFORE_S.get(path[:7])
+        if path.startswith(SET_ANY) and method == b"POST":
+            return self.reply_set_any(request), None
+        if allowed is None and self.any:
+            return self.reply_any(request, *self.any)
         if allowed is None:
             return respond(404, contract.error_body(contract.NO_ROUTE), request), None
         if method not in allowed:
@@ -102,6 +111,31 @@ class Backend:
             return respond(400, contract.error_body(str(refusal)), request)
         self.delays.stall(float(text))
         return respond(200, HEALTHY, request)
+
+    def reply_set_any(self, request: Request) -> bytes:
+        """Answer POST /any/S or /any/S/BYTES: from now on any other path is a call, too."""
+        delay, _, size = request.path[len(SET_ANY) :].decode().partition("/")
+        try:
+            text = contract.checked_delay(delay)
+            if not (size or "0").isdecimal() or int(size or 0) > MAX_ANY_BODY:
+                raise contract.Problem(400, BAD_ANY)
+        except contract.Problem as refusal:
+            return respond(400, contract.error_body(str(refusal)), request)
+        self.any = text, int(size or 0)
+        return respond(200, HEALTHY, request)
+
+    def reply_any(self, request: Request, text: str, size: int) -> tuple[bytes, Lane]:
+        """The answer to any request: as that of GET /delay/S, filled up to `size` bytes."""
+        try:
+            request_id = contract.checked_request_id(request.request_id, contract.MAX_CALL_ID)
+        except contract.Problem:  # whoever calls need not know the contract
+            request_id = ""
+        answer = f'{{"delay":{text},"id":"{request_id}"}}'
+        if (missing := size - len(answer)) > 0:
+            # Where the shortest filling is too long, spaces are JSON as well.
+            fill = f',"fill":"{"x" * (missing - 10)}"' if missing >= 10 else " " * missing
+            answer = f"{answer[:-1]}{fill}}}"
+        return respond(200, answer.encode(), request), self.lane(text)
 
     def sweep(self) -> None:
         """End connections that make no progress."""

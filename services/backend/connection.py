@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
         self.be_strict().resume_writing()
 
     def eof_received(self) -> bool:
-        """Whether to stay open: for a client that only has nothing more to ask."""
+        """True to stay open: the client may only have nothing more to send."""
         return self.state is not IDLE and self.be_strict().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:

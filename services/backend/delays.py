@@ -141,7 +141,7 @@ class Lane:
         self._held.extend(alive)
 
     def idle(self) -> bool:
-        """Whether no call is held here."""
+        """True if no call is held here."""
         return not self._awaited
 
     def answer_due(self) -> float | None:

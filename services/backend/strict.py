@@ -115,7 +115,7 @@ class Strict:
             self._set_reading(self.intake is not OPEN or not self._is_full())
 
     def _is_quiet(self) -> bool:
-        """Whether the fast path can go on."""
+        """True if the fast path can go on."""
         return not (
             self.queue or self.buffer or self.skip or self.intake is not OPEN
             or not self.can_write or self.backend.draining

@@ -20,7 +20,7 @@ class Backend:
     def __init__(self) -> None:
         address = urlsplit(SETTINGS.backend_url)
         self.host, self.port, self.authority = address.hostname, address.port, address.netloc
-        self.slots = asyncio.Semaphore(SETTINGS.concurrency)  # the rest wait in line
+        self.slots = asyncio.Semaphore(SETTINGS.concurrency)  # the rest are queued
         self.idle: dict[Connection, None] = {}  # the one used last at the end
 
     async def call(self, delay: str, request_id: str) -> bytes:

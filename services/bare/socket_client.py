@@ -19,7 +19,7 @@ class Backend:
     def __init__(self) -> None:
         address = urlsplit(SETTINGS.backend_url)
         self.address, self.authority = (address.hostname, address.port), address.netloc
-        # The rest wait in line here. (A queue, which is written in C: threading's semaphores
+        # The rest are queued here. (A queue, which is written in C: threading's semaphores
         # are Python, 7 % of a request.)
         self.slots: SimpleQueue[None] = SimpleQueue()
         for _ in range(SETTINGS.concurrency):

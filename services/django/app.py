@@ -4,8 +4,6 @@ While the backend is slow, the coroutine that asked it is suspended at `await`, 
 one event loop goes on with all the others. Beside each of them Django keeps an idle thread.
 """
 
-import asyncio
-from collections.abc import Coroutine
 from functools import cache
 
 import web
@@ -18,6 +16,7 @@ import asgi
 import contract
 import start
 from start import SETTINGS
+from tasks import together
 
 INFO = start.info()
 
@@ -78,13 +77,3 @@ async def health(request: HttpRequest) -> bytes:
 @web.get("info")
 async def info(request: HttpRequest) -> bytes:
     return INFO
-
-
-async def together(*coroutines: Coroutine[None, None, object]) -> list:
-    """All results, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]

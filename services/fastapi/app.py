@@ -4,8 +4,7 @@ While the backend is slow, the coroutine that asked it is suspended at `await`;
 the one event loop of the process goes on with all the others.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from answers import ERRORS, answer, query, request_id
@@ -16,6 +15,7 @@ import asgi
 import contract
 import start
 from start import SETTINGS
+from tasks import together
 
 INFO = start.info()
 
@@ -84,13 +84,3 @@ async def health() -> Response:
 @app.api_route("/info", methods=["GET", "HEAD"])
 async def info() -> Response:
     return answer(INFO)
-
-
-async def together(*coroutines: Coroutine[None, None, object]) -> list:
-    """All results, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -4,9 +4,6 @@ While the backend is slow, the coroutine that asked it is suspended at `await`;
 the one event loop of the process goes on with all the others.
 """
 
-import asyncio
-from collections.abc import Coroutine
-
 import server
 import uvloop
 from client import Backend
@@ -15,6 +12,7 @@ from sanic import HTTPResponse, Request, Sanic
 import contract
 import start
 from start import SETTINGS
+from tasks import together
 
 INFO = start.info()
 
@@ -70,16 +68,6 @@ async def health(request: Request) -> HTTPResponse:
 @app.route("/info", methods=["GET", "HEAD"])
 async def info(request: Request) -> HTTPResponse:
     return server.answer(INFO)
-
-
-async def together(*coroutines: Coroutine[None, None, object]) -> list:
-    """All results, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 def request_id(request: Request) -> str:

@@ -90,7 +90,7 @@ class Backend:
             self.queue.popleft().set(self.take())
 
     def admit_client(self) -> bool:
-        """Whether there is a descriptor for one more client; an idle connection makes room."""
+        """True if there is a descriptor for one more client; an idle connection makes room."""
         if self.idle and self.descriptors <= DESCRIPTORS_FOR_CALLS:
             self.idle.pop(0).close()
             self.descriptors += 1

@@ -62,7 +62,7 @@ class Poll:
             self._set(fd, watched | event)
 
     def ignore(self, fd: int, event: int) -> None:
-        """Nobody waits for this: off the list with it, else it would be ready for ever."""
+        """Unregister an event that no task waits for: it would be ready for ever."""
         watched = self.watched.get(fd, 0)
         if watched & event:
             self._set(fd, watched & ~event)
@@ -196,7 +196,7 @@ class EventLoop:
         return [results[number] for number in range(len(tasks))]
 
     def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Future:
-        """The future result of what cannot but block."""
+        """A future of the result of a function that blocks."""
         future = Future(self)
         self.jobs.put((future, function, arguments))
         return future

@@ -4,9 +4,7 @@ While the backend is slow, the coroutine that asked it is suspended at `await`;
 the one event loop of the process goes on with all the others.
 """
 
-import asyncio
 import socket
-from collections.abc import Coroutine
 
 import uvloop
 from chat import PING_S, Chat
@@ -17,6 +15,7 @@ from tornado.httpserver import HTTPServer
 import contract
 import start
 from start import SETTINGS
+from tasks import together
 
 INFO = start.info()
 
@@ -70,16 +69,6 @@ class Health(Handler):
 class Info(Handler):
     def get(self) -> None:
         self.answer(INFO)
-
-
-async def together(*coroutines: Coroutine[None, None, object]) -> list:
-    """All results, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 service = Service(

@@ -22,7 +22,7 @@ class Backend:
             },
         )
         self.client = AsyncHTTPClient()
-        # The rest wait in line here: in the client's own queue they would time out.
+        # The rest are queued here: in the client's own queue they would time out.
         self.slots = asyncio.Semaphore(SETTINGS.concurrency)
 
     async def call(self, delay: str, request_id: str) -> bytes:

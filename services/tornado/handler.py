@@ -48,7 +48,7 @@ class Handler(RequestHandler):
         self.finish(body).add_done_callback(lambda _: connection.close())
 
     def is_last(self) -> bool:
-        """Whether to close the connection; Tornado itself sees `close` but not `close, TE`."""
+        """True to close the connection; Tornado itself sees `close` but not `close, TE`."""
         options = self.request.headers.get("Connection", "").lower()
         return Handler.stopping or "close" in options.replace(" ", "").split(",")
 

@@ -14,7 +14,7 @@ from start import SETTINGS
 
 
 class Body(Protocol):
-    """Collects a body; `whole` is what it will be."""
+    """Collects a body; `whole` is a Deferred of it."""
 
     def __init__(self, response: IResponse) -> None:
         self.is_good = response.code == 200

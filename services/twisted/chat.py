@@ -26,7 +26,7 @@ def chat(request: Request) -> None:
 
 @cache
 def chat_factory() -> WebSocketServerFactory:
-    """The one of this process; not made on import, because it takes the reactor."""
+    """The chat of this process; not made on import, because it takes the reactor."""
     factory = WebSocketServerFactory()
     factory.protocol = Chat
     factory.setProtocolOptions(

@@ -14,12 +14,12 @@ import psutil
 import pytest
 
 from loadtests.runtime.process import free_port
-from tests.backend.running import Backend, command, environment, get
+from tests.backend.running import HELD_UP_S, Backend, command, environment, get
 
 Start = Callable[..., AbstractContextManager[Backend]]
 
 
-def test_sigterm_answers_what_is_held_and_exits_with_0(start: Start) -> None:
+def test_sigterm_answers_held_calls_and_exits_with_0(start: Start) -> None:
     with start() as backend, backend.client() as idle, backend.client() as held:
         idle.send(get("/health"))
         assert idle.answer().status == 200
@@ -35,7 +35,7 @@ def test_sigterm_answers_what_is_held_and_exits_with_0(start: Start) -> None:
             assert strict.hung_up()
         assert [held.answer().json()["id"] for _ in range(2)] == ["a", "b"]
         assert held.hung_up()
-        assert backend.process.wait(2) == 0
+        assert backend.process.wait(HELD_UP_S) == 0
 
 
 def test_sigterm_under_load_loses_no_call(start: Start) -> None:
@@ -48,7 +48,7 @@ def test_sigterm_under_load_loses_no_call(start: Start) -> None:
             client.send(get("/delay/0.3"))
         backend.process.send_signal(signal.SIGTERM)
         assert all(client.answer().status == 200 for client in clients)
-        assert backend.process.wait(2) == 0
+        assert backend.process.wait(HELD_UP_S) == 0
 
 
 def test_the_grace_of_sigterm_ends(start: Start) -> None:
@@ -57,7 +57,7 @@ def test_the_grace_of_sigterm_ends(start: Start) -> None:
         backend.until(lambda stats: stats["in_flight"] == 1)
         backend.process.send_signal(signal.SIGTERM)
         assert client.hung_up()
-        assert backend.process.wait(2) == 0
+        assert backend.process.wait(HELD_UP_S) == 0
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
@@ -69,7 +69,7 @@ def test_urgent_signals_do_not_wait(start: Start, signals: list[signal.Signals])
             backend.process.send_signal(number)
             time.sleep(0.05)  # two equal signals at once are one
         assert client.hung_up()
-        assert backend.process.wait(2) == 0
+        assert backend.process.wait(HELD_UP_S) == 0
 
 
 def serve(port: int, prefix: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,7 @@ def serve(port: int, prefix: str = "", **settings: str) -> subprocess.CompletedP
         env=environment(port) | settings,
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=HELD_UP_S,
     )
 
 
@@ -114,14 +114,16 @@ def test_settings_that_it_runs_with(settings: dict[str, str]) -> None:
             assert psutil.Process(process.pid).children() == []
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(HELD_UP_S) == 0
 
 
 def until_it_listens(host: str, port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HELD_UP_S
     while True:
         try:
-            socket.create_connection((host, port), timeout=5).close()
+            with socket.create_connection((host, port), timeout=HELD_UP_S) as client:
+                client.sendall(get("/health"))
+                assert client.recv(1)  # it takes signals, too: not yet when it has begun to listen
             return
         except ConnectionRefusedError:
             assert time.monotonic() < deadline
@@ -136,7 +138,7 @@ def test_too_few_descriptors_are_mentioned(backend: Backend) -> None:
 
 @pytest.mark.parametrize("setup", ["", "import alarm; alarm._timerfd = alarm._loop_timer"])
 def test_many_delays_at_once_are_never_short_and_hardly_late(start: Start, setup: str) -> None:
-    """With the timerfd, and with the loop's own timer, used where there is none."""
+    """Delays by the timerfd, and by the loop's own timer, used where there is none."""
     with start(setup) as backend, ExitStack() as stack:
         sent = []
         for i in range(100):
@@ -158,8 +160,8 @@ def test_many_delays_at_once_are_never_short_and_hardly_late(start: Start, setup
             assert time.monotonic() - begun >= delay_s
         stats = backend.stats()
         assert stats["answered"] == 130
-        assert 0 <= stats["late_ms_mean"] < 200
-        assert 0.199 < stats["served_s_mean"] < 0.4
+        assert 0 <= stats["late_ms_mean"] < 500
+        assert 0.199 < stats["served_s_mean"] < 0.7
 
 
 def test_8000_held_calls(start: Start) -> None:
@@ -171,13 +173,13 @@ def test_8000_held_calls(start: Start) -> None:
         with start() as backend, ExitStack() as stack:
             clients = [stack.enter_context(backend.client()) for _ in range(8000)]
             for client in clients:
-                client.send(get("/delay/1"))
+                client.send(get("/delay/3"))
             backend.until(lambda stats: stats["calls"] == 8000)
             assert all(client.answer().status == 200 for client in clients)
             stats = backend.stats()
             assert stats["answered"] == 8000
             assert stats["in_flight"] == 0
             assert stats["peak_in_flight"] > 4000
-            assert stats["late_ms_mean"] < 500
+            assert stats["late_ms_mean"] < 3000
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,4 +1,4 @@
-"""What is not HTTP, or too much of it, is refused at once and the connection closed."""
+"""Malformed or oversized requests are refused at once and the connection closed."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ print(taken, refused)
 """
 
 
-def test_what_the_fast_path_takes_the_strict_parser_reads_alike() -> None:
+def test_the_strict_parser_reads_all_fast_requests_alike() -> None:
     run = subprocess.run(
         [PYTHON, "-c", COMPARE],
         input=json.dumps([request.decode("latin-1") for request in USUAL]),

@@ -8,11 +8,11 @@ import pytest
 
 from tests.backend.running import Backend, get
 
-STALL_S = 1.0
+STALL_S = 2.0  # a busy machine needs some of it for the calls that come meanwhile
 
 
 @pytest.mark.parametrize("delay", ["0", "0.01", "0.3"])
-def test_what_falls_due_meanwhile_is_answered_at_the_end(backend: Backend, delay: str) -> None:
+def test_calls_due_meanwhile_are_answered_at_the_end(backend: Backend, delay: str) -> None:
     with backend.client() as before, backend.client() as during:
         before.send(get("/delay/0.2", "X-Request-ID: before"))
         backend.until(lambda stats: stats["in_flight"] == 1)

@@ -164,7 +164,7 @@ def test_a_new_connection_that_is_closed_is_not_replaced() -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_is_broken_and_not_repeated(data: bytes) -> None:
+def test_a_broken_answer_is_not_repeated(data: bytes) -> None:
     async def behave(server: Server, reader: object, writer: asyncio.StreamWriter) -> None:
         writer.write(ANSWER if len(server.requests) == 1 else data)
         if len(server.requests) == 2:

@@ -128,7 +128,7 @@ def calling(behave: Behave, **changes: object) -> Iterator[tuple[Backend, Server
         yield Backend(), server
 
 
-def test_what_is_sent() -> None:
+def test_the_bytes_of_a_call() -> None:
     with calling(says(ANSWER)) as (backend, server):
         assert backend.call("0.10", "a-1") == b"{}"
         assert backend.call("0", "") == b"{}"
@@ -224,7 +224,7 @@ def test_broken_answers(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", ANSWER[:9], ANSWER[:-1]])
-def test_silence(sent: bytes) -> None:
+def test_a_silent_backend_times_out(sent: bytes) -> None:
     def then_silent(peer: socket.socket, request: bytes, nth: int) -> None:
         peer.sendall(sent)
         silent(peer, request, nth)
@@ -276,7 +276,7 @@ def test_name_that_does_not_resolve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_next_address_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody listens at the first one."""
+    """The next address of a name is tried if nobody listens at the first."""
 
     def two(host: str, port: int, *_: object, **__: object) -> list:
         found = [("127.0.0.1", 1), ("127.0.0.1", port)]

@@ -17,9 +17,9 @@ LOCUST = {"locust", "locust-worker", "null-server"}  # of one image
 
 
 def test_its_services_are_the_folders() -> None:
-    """Where it is not: `make lock SERVICE=…` adds one, `make lock` writes all."""
-    assert set(SERVICES) == {"backend", *catalog.names(), *LOCUST}
-    assert compose_file.written(TEXT, catalog.names()) == TEXT
+    """The services of compose.yaml: `make lock SERVICE=…` adds one, `make lock` writes all."""
+    assert set(SERVICES) == {"backend", "own", *catalog.names(), *LOCUST}
+    assert compose_file.written(TEXT, catalog.select("")) == TEXT
 
 
 @pytest.mark.parametrize("name", ["backend", *catalog.names()])
@@ -30,7 +30,12 @@ def test_an_image_is_built_for_its_name(name: str) -> None:
 
 def test_locust_offers_every_service() -> None:
     targets = SERVICES["locust"]["environment"]["TARGETS"]
-    assert targets.removeprefix("${TARGETS:-").removesuffix("}").split() == catalog.names()
+    offered = targets.removeprefix("${TARGETS:-").removesuffix("}").split()
+    for service in catalog.select(""):  # the floor is there only where it is named
+        is_floor = service.kind == catalog.FLOOR
+        assert (service.name in offered) is not is_floor
+        assert ("profiles" in SERVICES[service.name]) is is_floor
+    assert set(offered) < set(catalog.names())
 
 
 def test_the_base_image_is_the_dockerfiles() -> None:
@@ -47,10 +52,13 @@ def test_the_base_image_is_the_dockerfiles() -> None:
 
 def test_only_locust_s_ui_is_published_and_only_on_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"locust": ["127.0.0.1:8089:8089"]}
+    assert published == {"locust": ["127.0.0.1:${UI_PORT:-8089}:8089"]}
 
 
 @pytest.mark.parametrize("name", catalog.names())
 def test_settings_are_passed_on_where_they_are_set(name: str) -> None:
     passed = dict.fromkeys(("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S"))
-    assert SERVICES[name]["environment"] == {"BACKEND_URL": "http://backend:8080", **passed}
+    assert SERVICES[name]["environment"] == {
+        "BACKEND_URL": "http://${BACKEND_HOST:-backend}:8080",
+        **passed,
+    }

@@ -66,7 +66,7 @@ class Member:
         return taken
 
     def is_greeted(self, within_s: float) -> bool:
-        """Whether GREETING came, which is no message to `hears`."""
+        """True once GREETING came, which is no message to `hears`."""
         self._connection.socket.settimeout(within_s)
         try:
             while not self._greeted:
@@ -98,12 +98,12 @@ class Member:
         return event.code
 
     def leave(self) -> int | None:
-        """Say goodbye; the code the server says it with."""
+        """Send a close frame; return the code of the server's."""
         self._connection.send_bytes(self._frames.send(CloseConnection(code=1000)))
         return self.close_code()
 
     def hang_up(self, reset: bool) -> None:
-        """Close without a goodbye, with a TCP reset if asked."""
+        """Close without a close frame, with a TCP reset if asked."""
         self._connection.hang_up(reset)
 
     def _next(self) -> Event:

@@ -117,7 +117,7 @@ class Connection:
         return Answer(status, tuple(headers), body, time.monotonic() - self._sent_at)
 
     def rest(self) -> bytes:
-        """What was received behind the last response."""
+        """The bytes received after the last response."""
         return self._take(len(self._buffer))
 
     def ask(
@@ -231,9 +231,9 @@ def error(message: str) -> bytes:
     return f'{{"error":"{message}"}}'.encode()
 
 
-def check(answer: Answer, status: int, body: bytes) -> None:
-    """Assert that an answer is what the contract says, to the byte."""
-    assert (answer.status, answer.body) == (status, body)
+def check(answer: Answer, status: int, body: bytes, asked: str = "") -> None:
+    """Assert that an answer is what the contract says, to the byte; `asked` is said if not."""
+    assert (answer.status, answer.body) == (status, body), asked
     assert answer.header("Content-Type") == "application/json"
     assert answer.header("Content-Length") == str(len(body))
 

@@ -1,4 +1,4 @@
-"""What every test of the contract starts from: services, the backend, and a fake one."""
+"""Fixtures of the contract's tests: services, the backend, and a fake one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from loadtests import catalog
+from loadtests import catalog, runtime
+from loadtests.catalog import FLOOR
 from loadtests.runtime import environments
+from loadtests.runtime.local import LocalRuntime
 from tests.conftest import parameters
 from tests.contract import parts
 from tests.contract.client import ask, until
@@ -19,7 +21,7 @@ from tests.contract.fake_port import quiet_port
 from tests.contract.running import Containers, Service, local
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
-TIMEOUT_S = 1.0  # BACKEND_TIMEOUT_S of `doubtful`: more than a busy machine holds a process up
+TIMEOUT_S = 1.5  # BACKEND_TIMEOUT_S of `doubtful`: more than a busy machine holds a process up
 VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
 
 Start = Callable[..., AbstractContextManager[Service]]
@@ -63,7 +65,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert mark is not None, f"{metafunc.definition.nodeid} belongs to no part"
         every = metafunc.config.getoption("all_parts")
         asked = sorted({name for part in mark.args for name in _asked(part)})
-        names = catalog.names() if every else asked
+        names = (
+            sorted({*asked, *parts.asked("core")}) if every and FLOOR not in mark.args else asked
+        )
         chosen = metafunc.config.getoption("service")
         names = [name for name in names if not chosen or name in chosen]
         metafunc.parametrize("name", names, indirect=True, scope="session")
@@ -120,26 +124,33 @@ def start(
 
 @pytest.fixture(scope="session")
 def name(request: pytest.FixtureRequest) -> str:
-    """Every service in turn: all tests of one run before the next one's."""
+    """Every service in turn: all tests of one run before the next one's.
+
+    One whose program is not installed is skipped: a benchmark leaves it out, too.
+    """
     chosen: str = request.param
+    if not request.config.getoption("containers"):
+        why = runtime.lacks(LocalRuntime("a test", [], {}), catalog.load(chosen))
+        if why:
+            pytest.skip(why)
     return chosen
 
 
 @pytest.fixture(scope="session")
 def about(name: str) -> catalog.Service:
-    """What the service's `service.toml` says."""
+    """The service's `service.toml`."""
     return catalog.load(name)
 
 
 @pytest.fixture(scope="session")
 def serial(about: catalog.Service) -> bool:
-    """Whether the service can wait for one call at a time only."""
+    """True if the service can wait for only one call at a time."""
     return about.model == BLOCKED
 
 
 @pytest.fixture(scope="session")
 def strict(about: catalog.Service) -> bool:
-    """Whether only a call that received nothing on a kept connection is sent again."""
+    """True if only a call that received nothing on a kept connection is sent again."""
     return not parts.retries_by_library(about)
 
 
@@ -204,7 +215,7 @@ def doubtful(start: Start, name: str, _fake: FakeBackend) -> Iterator[Service]:
 
 
 def _services_of(session: pytest.Session) -> set[str]:
-    """Those that the tests chosen are about."""
+    """The services that the chosen tests are about."""
     return {parameters(item).get("name") for item in session.items} & set(catalog.names())
 
 
@@ -217,7 +228,7 @@ _asked = cache(parts.asked)
 
 
 def _is_asked(item: pytest.Item, are_chosen: bool) -> bool:
-    """Whether its service has the route it is about; where services are chosen, no other tests."""
+    """True if its service has the test's route; no other tests where services are chosen."""
     if not isinstance(parameters(item).get("name"), str):
         return not are_chosen
     return all(_service_of(item).has(mark.args[0]) for mark in item.iter_markers("route"))

@@ -23,7 +23,7 @@ class Call:
     nth: int
 
     def body(self) -> bytes:
-        """What the real backend would answer."""
+        """The answer of the real backend."""
         return echo(self.target.removeprefix("/delay/"), self.request_id)
 
     @property

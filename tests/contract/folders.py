@@ -1,4 +1,4 @@
-"""Whether the services' folders are what CONTRACT.md says: each check returns what is wrong."""
+"""Checks of the services' folders against CONTRACT.md: each returns the faults."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from loadtests.catalog import CORE, KINDS, PROCESSES, Service
+from loadtests.advise.change import PARTS, PLACEHOLDER, PLACEHOLDERS
+from loadtests.catalog import CORE, FLOOR, KINDS, PROCESSES, Service
 from services import folders
 from tests.contract import parts
 from tests.contract.lock import logical_lines, unsatisfied
 from tests.contract.rules import RULES
 
 TEXTS = {"title", "framework", "server", "client", "model", "waits", "kind"}
-OPTIONAL = {"offers", "exceptions", "limit"}
+OPTIONAL = {"offers", "exceptions", "limit", "program", "advice"}
 EXHIBITS = {"/file": "file.py", "/chat": "chat.py"}
 ODD_MODELS = ("event loop, blocked", PROCESSES)  # in which a library is used otherwise
 MAX_COMMANDS = 6
@@ -27,10 +28,12 @@ MAX_LINES_OF_ALL = 6000
 
 
 def problems(name: str, services: Path) -> list[str]:
-    """All that is wrong with a service, or the backend; empty where nothing is."""
+    """The faults of a service, or the backend; empty where there are none."""
     found = []
     is_service = name != folders.BACKEND
-    for file in ("app.py", "serve", "requirements.in", "README.md"):
+    is_floor = is_service and _kind(name, services) == FLOOR  # nothing of it is of Python
+    needed = ("serve", "requirements.in", "README.md")
+    for file in needed if is_floor else ("app.py", *needed):
         try:
             folders.find(name, file, services)
         except FileNotFoundError:
@@ -38,8 +41,9 @@ def problems(name: str, services: Path) -> list[str]:
     if found:
         return found
     serve = folders.find(name, "serve", services).read_text()
-    found += _serve_problems(serve) + _timeout_problems(serve, services)
-    found += _docstring_problems(folders.find(name, "app.py", services))
+    if not is_floor:
+        found += _serve_problems(serve) + _timeout_problems(serve, services)
+        found += _docstring_problems(folders.find(name, "app.py", services))
     lock = (services / folders.LOCK).read_text()
     found += unsatisfied("\n".join(folders.requirements(name, services)), lock)
     if not folders.find(name, "README.md", services).read_text().strip():
@@ -60,6 +64,15 @@ def problems(name: str, services: Path) -> list[str]:
         found += _length_problems(modules, about.get("kind"))
         found += repeated(name, services)
     return found
+
+
+def _kind(name: str, services: Path) -> object:
+    """The `kind` in service.toml, None where it cannot be read."""
+    text = (folders.chain(name, services)[0] / "service.toml").read_text()
+    try:
+        return tomllib.loads(text).get("kind")
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def repeated(name: str, services: Path) -> list[str]:
@@ -109,7 +122,7 @@ def families(services: Sequence[Service]) -> dict[str, set[Path]]:
 
 
 def twin_problems(files: Sequence[Path]) -> list[str]:
-    """What keeps these from being twins: they are the same to the byte."""
+    """The files that differ from the first: all must be the same to the byte."""
     first, *others = files
     return [f"{other} is not {first}" for other in others if _content(other) != _content(first)]
 
@@ -155,7 +168,7 @@ def _timeout_problems(serve: str, services: Path) -> list[str]:
 
 
 def _docstring_problems(app: Path) -> list[str]:
-    docstring = (ast.get_docstring(ast.parse(app.read_text())) or "").strip()
+    docstring = (ast.get_docstring(ast.parse(app.read_text(encoding="utf-8"))) or "").strip()
     if not docstring:
         return ["app.py has no docstring"]
     count = len(docstring.splitlines())
@@ -177,11 +190,12 @@ def _length_problems(modules: dict[str, Path], kind: object) -> list[str]:
 def _description_problems(about: dict[str, Any], modules: dict[str, Path]) -> list[str]:
     found = [f"service.toml lacks {key}" for key in sorted(TEXTS - about.keys())]
     found += [f"service.toml has {key}" for key in sorted(about.keys() - TEXTS - OPTIONAL)]
-    texts = {key: value for key, value in about.items() if key in TEXTS | {"limit"}}
+    texts = {key: value for key, value in about.items() if key in TEXTS | {"limit", "program"}}
     found += [f"{key} in service.toml says nothing" for key in texts if _empty(texts[key])]
     if about.get("kind", KINDS[0]) not in KINDS:
         found.append(f"kind in service.toml is none of {', '.join(KINDS)}")
-    return found + _offer_problems(about.get("offers"), modules) + _exception_problems(about)
+    found += _offer_problems(about.get("offers"), modules) + _exception_problems(about)
+    return found + _advice_problems(about.get("advice", {}))
 
 
 def _offer_problems(offers: Any, modules: dict[str, Path]) -> list[str]:
@@ -209,6 +223,19 @@ def _exception_problems(about: dict[str, Any]) -> list[str]:
         for rule, reason in exceptions.items()
         if _empty(reason)
     ]
+
+
+def _advice_problems(advice: Any) -> list[str]:
+    if not isinstance(advice, dict):
+        return ["advice in service.toml is not a table"]
+    found = [f"[advice] in service.toml has {part}" for part in sorted(advice.keys() - {*PARTS})]
+    for part, template in advice.items():
+        if _empty(template):
+            found.append(f"[advice] in service.toml says nothing of {part}")
+            continue
+        unknown = sorted({*PLACEHOLDER.findall(template)} - {*PLACEHOLDERS})
+        found += [f"[advice] in service.toml: nothing is known for {{{name}}}" for name in unknown]
+    return found
 
 
 def _empty(value: object) -> bool:

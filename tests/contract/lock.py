@@ -1,4 +1,4 @@
-"""What is right and wrong with a lock: exact pins, hashes, no address."""
+"""The rules of a lock: exact pins, hashes, no address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 
 def lock_problems(lock: str) -> list[str]:
-    """What is wrong with a lock: a pin that is not exact, no hash, an index address."""
+    """The faults of a lock: a pin that is not exact, no hash, an index address."""
     found = []
     for line in logical_lines(lock):
         text, *options = line.split(" --")
@@ -30,7 +30,7 @@ def lock_problems(lock: str) -> list[str]:
 
 
 def unsatisfied(direct: str, lock: str) -> list[str]:
-    """What a requirements.in names and the lock does not have, or not in that version."""
+    """The requirements that the lock does not have, or not in that version."""
     found = []
     for line in logical_lines(direct):
         wanted = Requirement(line)

@@ -1,8 +1,9 @@
-"""Which service is asked which part of the questions: where its own files can change the answer.
+"""The parts of the contract's tests, and the services whose files can change their outcome.
 
 A part is asked of a service where no earlier one has the same files for it, in the same model
 and, where that matters, on the same server. Parents come before their variants, what people
-run before the rest. A short core is asked of all. Nothing here names a service.
+run before the rest. A short core is asked of all. The floor, which has no Python, is asked
+only what test_floor.py asks. Nothing here names a service.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from loadtests import catalog
-from loadtests.catalog import KINDS, Service
+from loadtests.catalog import FLOOR, KINDS, Service
 from services import folders
 from tests.contract.rules import RULES
 
@@ -26,8 +27,12 @@ Key = tuple[object, ...]
 
 def asked(part: str) -> list[str]:
     """The services that are asked `part`, sorted."""
+    if part == FLOOR:
+        return [service.name for service in catalog.select("") if service.kind == FLOOR]
+    if part == "folder":
+        return catalog.names()
     if part == "end":  # of a server's tests there are more about it
-        return sorted(set(catalog.names()) - set(asked("server")))
+        return sorted(set(asked("core")) - set(asked("server")))
     route = {"chat": "/chat", "file": "/file"}.get(part, "/")
     first: dict[Key, str] = {}
     for service in in_order():
@@ -44,17 +49,17 @@ def in_order() -> list[Service]:
         variants = sum(1 for _ in service.folder.glob("*/service.toml"))
         return depth, KINDS.index(service.kind), -variants, service.name
 
-    return sorted(map(catalog.load, catalog.names()), key=place)
+    return sorted((one for one in catalog.select("") if one.kind != FLOOR), key=place)
 
 
 def key(part: str, service: Service) -> Key:
-    """All that answers to `part` depend on: of services with equal keys one is asked."""
+    """Everything that results of `part` depend on: of services with equal keys one is tested."""
     declared = sorted(rule for rule in service.exceptions if RULES.get(rule) == part)
     return (*PARTS[part](service), *declared)
 
 
 def retries_by_library(service: Service) -> bool:
-    """Whether a library decides which calls are sent again, instead of the strict rule.
+    """True if a library decides which calls are sent again, instead of the strict rule.
 
     A lesson about something else may have the client of what people run.
     """
@@ -65,7 +70,7 @@ def retries_by_library(service: Service) -> bool:
 
 
 def _client_of(service: Service) -> bytes:
-    """Its client.py; nothing where it has none."""
+    """The service's client.py; empty where it has none."""
     client = modules(service).get("client.py")
     return client.read_bytes() if client else b""
 
@@ -99,7 +104,7 @@ def _app(service: Service) -> Key:
 
 
 def _client(service: Service) -> Key:
-    """The app, too: that cancels calls, and makes several at once."""
+    """The client and the app, which cancels calls and makes several at once."""
     by_library = retries_by_library(service)
     client, app = _made_of("client.py", service), _made_of("app.py", service)
     return client, app, service.model, by_library
@@ -130,6 +135,7 @@ PARTS: dict[str, Callable[[Service], Key]] = {
     "end": _core,
     "chat": _chat,
     "file": _file,
+    FLOOR: _core,
 }
 
 
@@ -143,7 +149,7 @@ def _made_of(root: str, service: Service) -> tuple[tuple[str, bytes], ...]:
 @cache
 def _imports(path: Path) -> list[str]:
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ BUILD_S = 1800.0
 STARTS_S = 60.0  # that a start may take, or may need to see that it cannot: many are at once
 FEW = 120  # processes and threads
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # of Linux
-# What is not as in compose.yaml: the tests and their backends are on this machine's own
-# network, and what they do not set is left to the defaults of `serve`.
+# Differences from compose.yaml: the tests and their backends are on this machine's own
+# network, and variables that they do not set are left to the defaults of `serve`.
 OTHERWISE = {
     "network_mode": "host",
     "networks": "!reset []",
@@ -54,7 +54,7 @@ class Service:
         self._process.wait_ready(STARTS_S)
 
     def info(self) -> dict[str, Any]:
-        """What `/info` says."""
+        """The answer of `/info`."""
         answer: dict[str, Any] = ask(self.url, "/info").json()
         return answer
 
@@ -68,11 +68,11 @@ class Service:
         return self._process.returncode
 
     def is_running(self) -> bool:
-        """Whether the process that `serve` became is still there."""
+        """True while the process that `serve` became is there."""
         return self._process.returncode is None
 
     def processes_left(self) -> list[int]:
-        """Those of its process group that are still there."""
+        """The processes of its group that are still there."""
         return [process.pid for process in psutil.process_iter() if self._owns(process)]
 
     def cpu_s(self) -> float:
@@ -83,17 +83,30 @@ class Service:
         """How many its processes have open."""
         return sum(process.num_fds() for process in self._tree())
 
+    def files(self, size: int) -> int:
+        """How many different files of so many bytes its processes have open."""
+        found = set()
+        for process in self._tree():
+            for descriptor in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(FileNotFoundError):
+                    status = descriptor.stat()
+                    found |= {(status.st_dev, status.st_ino)} if status.st_size == size else set()
+        return len(found)
+
     def rss_bytes(self) -> int:
         """Memory that its processes have in use."""
         return sum(process.memory_info().rss for process in self._tree())
 
     def log(self) -> str:
-        """What it wrote to stdout and stderr."""
+        """The service's output on stdout and stderr."""
         return self._process.log_tail(1_000_000)
 
     def _tree(self) -> list[psutil.Process]:
-        first = psutil.Process(self._process.pid)
+        first = psutil.Process(self._first())
         return [first, *first.children(recursive=True)]
+
+    def _first(self) -> int:
+        return self._process.pid
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
@@ -104,7 +117,7 @@ class Service:
 
 
 class ContainerService(Service):
-    """The same as a container."""
+    """A service that runs in a container."""
 
     def __init__(self, engine: Engine, container: str, url: str) -> None:
         self._engine = engine
@@ -113,7 +126,7 @@ class ContainerService(Service):
         self.url = url
 
     def wait_ready(self) -> None:
-        """As that of a process."""
+        """Wait until `/health` answers; AssertionError where the container ends before."""
 
         def is_ready() -> bool:
             assert self.is_running(), self.log()
@@ -136,11 +149,11 @@ class ContainerService(Service):
         return None if state["Running"] else int(state["ExitCode"])
 
     def is_running(self) -> bool:
-        """Whether the container's first process is still there."""
+        """True while the container's first process is there."""
         return bool(self._engine.state(self._container)["Running"])
 
     def processes_left(self) -> list[int]:
-        """Its first one, where that is still there: all others end with it."""
+        """The first process while it is there: all others end with it."""
         pid = self._engine.state(self._container)["Pid"]
         return [pid] if pid else []
 
@@ -157,13 +170,16 @@ class ContainerService(Service):
         return self._cgroup.usage().rss_bytes
 
     def log(self) -> str:
-        """What it wrote to stdout and stderr."""
+        """The service's output on stdout and stderr."""
         return docker("logs", self._container)[1]
 
     def end(self) -> None:
         """Kill what still runs, leave nothing."""
         self._open.close()
         self._engine.remove(self._container)
+
+    def _first(self) -> int:
+        return int(self._engine.state(self._container)["Pid"])
 
     @cached_property
     def _cgroup(self) -> Cgroup:
@@ -186,14 +202,18 @@ def local(
         process.stop(grace_s=0)  # how it ends in peace is what test_shutdown.py is about
 
 
-def with_hosts(hosts: Sequence[str], begin: Callable[[], ServiceProcess]) -> ServiceProcess:
+@contextmanager
+def with_hosts(
+    hosts: Sequence[str], begin: Callable[[], ServiceProcess]
+) -> Iterator[ServiceProcess]:
     """`begin`, in a thread with a mount namespace of its own, where /etc/hosts is `hosts`.
 
-    Skips the test where only an administrator may do so.
+    Skips the test where only an administrator may do so. The thread lives as long as the
+    process, which would else be asked to end with it (loadtests/runtime/leash.py).
     """
 
     def see_hosts() -> ServiceProcess | None:
-        with tempfile.NamedTemporaryFile("w") as file:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
             file.write("\n".join([*hosts, ""]))
             file.flush()
             os.chmod(file.name, 0o644)
@@ -206,10 +226,11 @@ def with_hosts(hosts: Sequence[str], begin: Callable[[], ServiceProcess]) -> Ser
         return begin()
 
     with ThreadPoolExecutor(1) as pool:
-        process = pool.submit(see_hosts).result()
-    if process is None:
-        pytest.skip("another /etc/hosts needs a mount namespace, which is not allowed here")
-    return process
+        started = pool.submit(see_hosts).result()
+        if started is None:
+            pytest.skip("another /etc/hosts needs a mount namespace, which is not allowed here")
+        with started as process:
+            yield process
 
 
 class Containers:

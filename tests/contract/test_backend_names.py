@@ -27,7 +27,7 @@ def test_a_name_that_does_not_resolve(start: Start, name: str, strict: bool) -> 
 
 @pytest.mark.rule("backend name")
 def test_a_name_with_several_addresses(start: Start, name: str, strict: bool) -> None:
-    """Whichever of them answers, and whichever comes first."""
+    """One address of several is enough, whatever their order."""
     hosts = ["127.0.0.1 localhost", *(f"{address} {SEVERAL}" for address in ADDRESSES)]
     with FakeBackend(ADDRESSES[1]) as one:
         url = f"http://{SEVERAL}:{one.port}"
@@ -49,5 +49,5 @@ def test_a_name_with_several_addresses(start: Start, name: str, strict: bool) ->
 
 
 def quiet(service: Service, strict: bool) -> contextlib.AbstractContextManager[None]:
-    """Without a traceback, unless it is a library that writes it."""
+    """Assert that no traceback is logged, except by a library."""
     return without_traceback(service) if strict else contextlib.nullcontext()

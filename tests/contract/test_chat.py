@@ -37,7 +37,7 @@ TOO_LONG = {
     "too long in bytes, not in letters": frame(TEXT, "é".encode() * (LONGEST // 2) + b"x"),
     "too long in fragments": frame(TEXT, b"x" * LONGEST, final=False) + frame(CONTINUATION, b"x"),
 }
-# What a server may take as a mistake, or pass over.
+# Frames that a server may take as a mistake, or pass over.
 NONSENSE = {
     "no UTF-8": frame(TEXT, b"\xff\xfe"),
     "nothing to continue": frame(CONTINUATION, b"x"),
@@ -119,7 +119,7 @@ def test_joins_and_leaves_leave_nothing(service: Service) -> None:
 
 
 def test_a_connection_is_no_request(limited: Service, about: catalog.Service) -> None:
-    """More of them than the service has slots; where each occupies a thread, fewer."""
+    """More connections than slots, or fewer where each occupies a thread."""
     holds_a_thread = about.waits == "a thread"
     with room(limited, 3 if holds_a_thread else 12) as (sender, *others):
         check(ask(limited.url, "/?delay=0"), 200, echo("0"))
@@ -137,7 +137,7 @@ def test_ping(service: Service) -> None:
 
 
 def test_fragments(service: Service) -> None:
-    """With a ping in between, and a letter in two pieces."""
+    """Fragments with a ping in between, and one character in two pieces."""
     first, second = "Grüße".encode()[:3], "Grüße".encode()[3:]
     with room(service, 2) as (sender, other):
         sender.send_bytes(frame(TEXT, first, final=False) + frame(PING, b"p"))
@@ -199,7 +199,7 @@ def test_unmasked(service: Service) -> None:
 
 
 @pytest.mark.parametrize("way", NONSENSE)
-def test_nonsense_is_nobody_elses_business(service: Service, way: str) -> None:
+def test_broken_frames_do_not_disturb_the_others(service: Service, way: str) -> None:
     with room(service, 3) as (sender, *others):
         sender.send_bytes(NONSENSE[way])
         hear_only_each_other(others)

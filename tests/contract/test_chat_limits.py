@@ -18,14 +18,14 @@ SIZE = 64 * 1024
 AT_ONCE = 4  # messages: a quarter of what may wait for one connection
 ROUNDS = 96
 SMALL_WINDOW = 4096  # of the sockets that do not read
-# What may wait, what the kernel holds for a socket that does not read, and frames on their way.
+# The queue, the kernel's buffers of a socket that does not read, and frames on their way.
 MOST_THAT_WAITS = 1 * MIB + 4 * MIB + 1 * MIB
 MOST_MEMORY = 12 * MIB  # for two of them, and what the allocator keeps
 CUT_OFF_S = 5.0
 
 
 def test_a_member_that_does_not_read_is_dropped(service: Service) -> None:
-    """It costs the others nothing and the service next to nothing, whether it reads on or never."""
+    """The others lose nothing and the service little memory, whether it reads on or never."""
     with without_traceback(service), contextlib.ExitStack() as stack:
         sender, reader = (stack.enter_context(Member(service.url)) for _ in range(2))
         meet([sender, reader])
@@ -44,7 +44,7 @@ def test_a_member_that_does_not_read_is_dropped(service: Service) -> None:
 
 
 def flood(service: Service, sender: Member, reader: Member, number: int) -> int:
-    """Say much; the service's memory once the reader has heard it."""
+    """Send many messages; the service's memory once the reader has them."""
     texts = [f"{number * AT_ONCE + n:06} ".ljust(SIZE, "x") for n in range(AT_ONCE)]
     sender.say(*texts)
     assert reader.hears(AT_ONCE) == texts
@@ -52,7 +52,7 @@ def flood(service: Service, sender: Member, reader: Member, number: int) -> int:
 
 
 def assert_dropped(member: Member) -> None:
-    """What it reads at last is a beginning of all that was said, and then the end."""
+    """The member reads the first messages without a gap, and then the end."""
     assert member.close_code() in (1013, None)
     assert member.received_bytes < MOST_THAT_WAITS
     numbers = [int(text[:6]) for text in member.heard]
@@ -61,7 +61,7 @@ def assert_dropped(member: Member) -> None:
 
 
 def test_many_small_messages(service: Service) -> None:
-    """A reader that is only a little late loses nothing of them."""
+    """A reader that is only a little late loses no message."""
     with without_traceback(service), Member(service.url) as sender, Member(service.url) as late:
         meet([sender, late])
         texts = [f"small {number}" for number in range(200)]
@@ -80,8 +80,8 @@ def test_shutdown(start: Start, name: str) -> None:
         assert "Traceback" not in service.log()
 
 
-def test_shutdown_with_members_that_do_not_care(start: Start, name: str) -> None:
-    """They neither say goodbye nor leave, and are not waited for longer than requests are."""
+def test_shutdown_with_members_that_do_not_close(start: Start, name: str) -> None:
+    """The service waits no longer for members that never close than for requests."""
     with start(name, WORKERS="1") as service, contextlib.ExitStack() as stack:
         members = [stack.enter_context(Member(service.url)) for _ in range(2)]
         meet(members)

@@ -20,7 +20,7 @@ from tests.contract.client import (
 from tests.contract.conftest import TIMEOUT_S, Backend, Service
 from tests.contract.fake_backend import Call, FakeBackend, response
 from tests.contract.fake_port import pause
-from tests.contract.test_broken_backend import MOST_CALLS
+from tests.contract.test_broken_backend import MOST_CALLS, settle
 from tests.contract.test_cpu import own_burn_s
 
 pytestmark = pytest.mark.part("app")
@@ -126,6 +126,8 @@ def test_one_call_fails(doubtful: Service, fake: FakeBackend, failing: int) -> N
 
 @pytest.mark.part("client")
 def test_one_call_is_slow(doubtful: Service, fake: FakeBackend) -> None:
+    settle(doubtful)
+    fake.calls.clear()
     fake.behave = fake_backend.by_number({8: fake_backend.silent})
     answer = ask(doubtful.url, "/composite?delay=0&cycles=0", headers=identified("s"))
     check(answer, 504, error(f"backend {fake.url} did not answer within {TIMEOUT_S:g} s"))
@@ -135,7 +137,7 @@ def test_one_call_is_slow(doubtful: Service, fake: FakeBackend) -> None:
 
 @pytest.mark.part("client")
 def test_nothing_is_left_running(doubtful: Service, fake: FakeBackend) -> None:
-    """Neither of the branch with the failure nor of the other one."""
+    """A failure ends the calls of its own branch and of the other one."""
     slow = fake_backend.trickle(pieces=4, pause_s=0.3)
     chosen = dict.fromkeys(BRANCHES, slow) | {2: fake_backend.drop}
     fake.behave = fake_backend.by_number(chosen)

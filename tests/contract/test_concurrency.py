@@ -50,7 +50,7 @@ def test_concurrency_is_a_limit_and_the_rest_waits(limited: Service, backend: Ba
 @pytest.mark.part("client", "server")
 @pytest.mark.parametrize("reset", [False, True])
 def test_clients_that_hang_up(limited: Service, backend: Backend, reset: bool) -> None:
-    """They cost nobody else an answer, and the service none of its slots."""
+    """Clients that hang up cost others no answer, and the service no slot."""
     with without_traceback(limited):
         leave(limited, backend, reset)
         for number in range(10):

@@ -1,4 +1,4 @@
-"""What every service is asked, whatever it shares with others: each route, and its end."""
+"""The tests of every service, whatever it shares with others: each route, and its end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from tests.contract.client import (
     fanned_out,
     identified,
     together,
+    until,
 )
 from tests.contract.conftest import Backend, Service, Start
 from tests.contract.test_file import check_file
 from tests.contract.test_settings import check_slots, checked_info
-from tests.contract.test_shutdown import DRAIN_S, busy, ended_well
+from tests.contract.test_shutdown import DRAIN_S, MANY, busy, ended_well
 
 pytestmark = pytest.mark.part("core")
 
@@ -79,9 +80,12 @@ def test_twenty_at_once(service: Service) -> None:
 
 @pytest.mark.part("end")
 def test_sigterm(start: Start, name: str, backend: Backend) -> None:
-    """What is in flight is finished, and nothing is left."""
+    """Requests in flight are finished, and no process is left."""
+    backend.reset()
     with start(name, BACKEND_URL=backend.url, WORKERS="1") as service:
+        slots = service.info()["slots"]
         with busy(service, "0.2") as answers:
+            assert until(lambda: backend.stats()["calls"] >= min(MANY, slots))
             service.terminate()
             answers()
         ended_well(service, DRAIN_S)

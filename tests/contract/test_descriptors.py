@@ -19,7 +19,7 @@ MORE_THAN_SELECT_TAKES = 1100
 
 @pytest.fixture
 def _enough_descriptors() -> Iterator[None]:
-    """For this process, whose own limit is not what is tested."""
+    """Raise the limit of this process: the service's is tested."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 4096:
         pytest.skip(f"only {hard} open files are allowed, see ulimit -Hn")
@@ -29,7 +29,7 @@ def _enough_descriptors() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_enough_descriptors")
-def test_select_refuses_what_it_cannot_hold(start: Start, backend: Backend) -> None:
+def test_select_refuses_connections_beyond_its_limit(start: Start, backend: Backend) -> None:
     (name,) = (each.name for each in parts.in_order() if each.server.endswith(" on select"))
     with start(name, BACKEND_URL=backend.url) as service, ExitStack() as stack:
         before = service.descriptors()

@@ -1,4 +1,4 @@
-"""What of the environment counts, beside the settings: nothing."""
+"""Environment variables that are no settings have no effect."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OTHERS = {
 }
 
 
-def test_what_is_no_setting_has_no_effect(start: Start, name: str, backend: Backend) -> None:
+def test_other_variables_have_no_effect(start: Start, name: str, backend: Backend) -> None:
     with start(name, BACKEND_URL=backend.url, CONCURRENCY="5", **OTHERS) as service:
         info = service.info()
         workers = 16 if info["slots"] == 16 else 1  # as in test_defaults
@@ -48,8 +48,8 @@ def test_what_is_no_setting_has_no_effect(start: Start, name: str, backend: Back
         check(answer, 200, echo("0", "e"))
 
 
-def test_an_address_of_the_newer_kind(start: Start, name: str) -> None:
-    """It is listened on, or one line names the variable."""
+def test_an_ipv6_address(start: Start, name: str) -> None:
+    """An IPv6 HOST is listened on, or one line of the log names the variable."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:

@@ -19,7 +19,7 @@ MANY = 300
 
 @pytest.mark.part("server")
 def test_few_processes(start: Start, name: str, backend: Backend, serial: bool) -> None:
-    """In containers, whose limit also binds an administrator."""
+    """A service with few processes runs in a container, whose limit also binds root."""
     with start(name, ready=False, few=True, BACKEND_URL=backend.url) as service:
         assert until(lambda: is_up(service) or not service.is_running(), STARTS_S)
         if not service.is_running():
@@ -37,7 +37,7 @@ def test_few_processes(start: Start, name: str, backend: Backend, serial: bool) 
 def test_room_for_threads(
     free: int, workers: int, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What servers with a thread for each request ask before they start."""
+    """The check that servers with a thread for each request make before they start."""
     monkeypatch.setenv("WORKERS", str(workers))
     monkeypatch.delenv("CONCURRENCY", raising=False)
     name = folders.names(SERVICES)[0]

@@ -53,9 +53,15 @@ def test_several_at_once(service: Service) -> None:
         connection.hang_up()
 
 
+def test_there_is_one_file(service: Service) -> None:
+    """One file of 16 MiB, which takes memory where there is no disk, and no second one."""
+    check_file(ask(service.url, "/file?size=1000"), 1000)
+    assert service.files(16 * MIB) == 1
+
+
 @pytest.mark.parametrize("reset", [False, True])
 def test_client_that_hangs_up(service: Service, reset: bool) -> None:
-    """In the middle of what it asked for, and more than sockets hold."""
+    """Clients hang up in the middle of an answer that is larger than the sockets' buffers."""
     with without_traceback(service):
         for _ in range(3):
             connection = Connection(service.url).send(f"/file?size={16 * MIB}")

@@ -191,6 +191,10 @@ DOCTORED: dict[str, tuple[Callable[[Path], None], str]] = {
     "unknown rule": (after('[exceptions]\nspeed = "y"'), "names speed"),
     "no reason": (after('[exceptions]\nkeep-alive = " "'), "no reason for keep-alive"),
     "a number for a reason": (after("[exceptions]\nkeep-alive = 1"), "no reason for keep-alive"),
+    "advice on what nobody sets": (after('[advice]\nkernel = "y"'), "[advice] in service.toml has"),
+    "advice that says nothing": (after('[advice]\nserver = ""'), "says nothing of server"),
+    "a number that nobody knows": (after('[advice]\nserver = "x {cpus}"'), "known for {cpus}"),
+    "advice is no table": (after('advice = "y"'), "advice in service.toml is not a table"),
     "no table": (after('exceptions = "keep-alive"'), "not a table"),
     "empty README": (replaced("a/README.md", "# x", ""), "README.md is empty"),
     "not in the lock": (replaced("a/requirements.in", "idna", "six"), "six is not pinned"),
@@ -247,7 +251,7 @@ def test_a_doctored_lock_is_found(way: str) -> None:
     assert any(expected in problem for problem in lock_problems(LOCK.replace(old, new)))
 
 
-def test_what_the_lock_does_not_satisfy_is_found() -> None:
+def test_unsatisfied_requirements_are_found() -> None:
     assert unsatisfied("Flask>=3\nidna\n", LOCK) == []
     assert unsatisfied("Flask>=4\nsix\n", LOCK) == ["Flask 3.1.3 is not >=4", "six is not pinned"]
 
@@ -261,7 +265,7 @@ def test_twins_that_differ_are_found(tmp_path: Path) -> None:
     assert twin_problems(twins) == [f"{twins[1]} is not {twins[0]}"]
 
 
-def test_pins_are_those_of_what_is_named_and_of_what_that_needs(services: Path) -> None:
+def test_pins_of_requirements_and_their_dependencies(services: Path) -> None:
     def packages(direct: str) -> list[str]:
         (services / "a/requirements.in").write_text(direct)
         lines = folders.pins("a", services).splitlines()
@@ -274,7 +278,7 @@ def test_pins_are_those_of_what_is_named_and_of_what_that_needs(services: Path) 
     assert folders.pins("a-b", services) == folders.pins("a", services)
 
 
-def test_pins_of_what_the_lock_has_not(services: Path) -> None:
+def test_pins_of_a_package_that_is_not_in_the_lock(services: Path) -> None:
     (services / "a/requirements.in").write_text("six\nflask\n")
     with pytest.raises(ValueError, match="services/a: six not in the lock"):
         folders.pins("a", services)

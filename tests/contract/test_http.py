@@ -64,7 +64,7 @@ def test_a_request_without_a_version(doubtful: Service, fake: FakeBackend) -> No
 
 @pytest.mark.rule("http-1.0")
 def test_an_old_client_that_wants_to_keep_its_connection(service: Service) -> None:
-    """It is told that it may, or the connection is closed: `ab -k` waits for one of them."""
+    """The answer says keep-alive, or the connection is closed: `ab -k` waits for either."""
     request = b"GET /health HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
     with Connection(service.url, HELD_UP_S) as connection:
         answer = connection.send_bytes(request).receive()
@@ -85,8 +85,8 @@ def test_close_is_one_of_several_options(service: Service) -> None:
 
 
 @pytest.mark.rule("half-close")
-def test_a_client_that_has_nothing_more_to_say(service: Service, serial: bool) -> None:
-    """It shuts down its sending half after the request, and waits for the answer."""
+def test_a_half_closed_client_gets_its_answer(service: Service, serial: bool) -> None:
+    """A client shuts down its sending half after the request, and waits for the answer."""
     if serial:
         pytest.skip("it is up to chance which comes first: the end of the data, or the block")
     for target, body in (("/health", OK), ("/?delay=0.2", echo("0.2"))):
@@ -98,8 +98,8 @@ def test_a_client_that_has_nothing_more_to_say(service: Service, serial: bool) -
 @pytest.mark.parametrize(
     "protocol", [pytest.param("websocket", marks=pytest.mark.rule("upgrade")), "h2c"]
 )
-def test_an_upgrade_that_there_is_not(service: Service, protocol: str) -> None:
-    """RFC 9110, 7.8: a server may ignore it, and that is what it does."""
+def test_an_unsupported_upgrade_is_ignored(service: Service, protocol: str) -> None:
+    """RFC 9110, 7.8: a server may ignore an upgrade, and every service does."""
     fields = dict(handshake("dGhlIHNhbXBsZSBub25jZQ==")) | {"Upgrade": protocol}
     headers = list(fields.items())
     with Connection(service.url) as connection:
@@ -133,7 +133,7 @@ def test_two_requests_in_one_piece(service: Service) -> None:
 
 
 def until_the_end(connection: Connection) -> bytes:
-    """All that comes before the server closes the connection."""
+    """The bytes that come before the server closes the connection."""
     data = b""
     try:
         while more := connection.socket.recv(65536):

@@ -1,4 +1,4 @@
-"""Who is asked what: the parts that a service's own files can change the answers of."""
+"""The parts of the contract that are tested with each service, by the files that matter."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ FILES = {
     "other/client.py": "import bare.socket\n",
     "other/serve": "exec python -m app\n",
     "other/lesson/chat.py": "x = 1\n",
+    "gate/serve": "exec gate\n",
 }
 TOML = {
     "web/one": 'server = "one"\noffers = ["/chat"]',
@@ -33,6 +34,7 @@ TOML = {
     "web/two": 'server = "two"\noffers = ["/chat"]',
     "other": 'server = "own"\nmodel = "event loop"',
     "other/lesson": 'server = "own"\nkind = "lesson"\nmodel = "event loop"\noffers = ["/chat"]',
+    "gate": 'server = "gate"\nkind = "floor"\nmodel = "event loop"',
 }
 USUAL = 'title = "x"\nframework = "x"\nclient = "x"\nwaits = "x"\n'
 
@@ -56,19 +58,20 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ALL = ["other", "other-lesson", "web-one", "web-one-fast", "web-two"]
 EXPECTED = {
     "core": ALL,
-    "folder": ALL,
+    "folder": sorted(["gate", *ALL]),
     "app": ["other", "web-one"],
     "client": ["other", "web-one", "web-one-fast"],
     "server": ["other", "web-one", "web-two"],
     "end": ["other-lesson", "web-one-fast"],
     "chat": ["other-lesson", "web-one", "web-two"],
     "file": [],
+    "floor": ["gate"],
 }
 
 
 @pytest.mark.usefixtures("services")
 @pytest.mark.parametrize("part", PARTS)
-def test_who_is_asked(part: str) -> None:
+def test_services_that_a_part_is_tested_with(part: str) -> None:
     assert asked(part) == EXPECTED[part]
 
 
@@ -81,7 +84,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_asked_again(services: Path, change: str) -> None:
+def test_a_changed_file_adds_parts(services: Path, change: str) -> None:
     file, text, changed = CHANGES[change]
     (services / file).write_text(text)
     again = {part for part in PARTS if "web-two" in asked(part) and "web-two" not in EXPECTED[part]}
@@ -89,7 +92,7 @@ def test_what_is_asked_again(services: Path, change: str) -> None:
 
 
 def test_another_server_by_its_own_files(services: Path) -> None:
-    """Of modules with the name of a word in `serve`."""
+    """Modules of a server are those with the name of a word in `serve`."""
     (services / "web/one/fast/server.py").write_text("import app\n")
     assert "web-one-fast" not in asked("server")
     (services / "web/one/serve").write_text("exec one --config server app\n")
@@ -105,8 +108,8 @@ def test_other_models_are_asked_again(services: Path) -> None:
     assert "web-two" in asked("client")
 
 
-def test_what_is_declared_is_asked(services: Path) -> None:
-    """By each service that declares it: it has to be so there."""
+def test_declared_exceptions_are_tested(services: Path) -> None:
+    """A declared exception is tested with each service that declares it."""
     with (services / "web/one/fast/service.toml").open("a") as file:
         file.write('\n[exceptions]\n"close list" = "why"\n')
     assert {part for part in PARTS if "web-one-fast" in asked(part)} == {
@@ -115,7 +118,7 @@ def test_what_is_declared_is_asked(services: Path) -> None:
 
 
 @pytest.mark.usefixtures("services")
-def test_whose_rule_on_retries_counts() -> None:
+def test_services_whose_library_decides_on_retries() -> None:
     by_library = {name: parts.retries_by_library(catalog.load(name)) for name in ALL}
     assert by_library == {
         "other": True,
@@ -127,12 +130,12 @@ def test_whose_rule_on_retries_counts() -> None:
 
 
 def test_every_service_is_asked_the_core() -> None:
-    assert asked("core") == catalog.names()
+    assert sorted(asked("core") + asked("floor")) == catalog.names()
 
 
-@pytest.mark.parametrize("part", sorted(PARTS.keys() - {"end"}))
+@pytest.mark.parametrize("part", sorted(PARTS.keys() - {"end", "folder", "floor"}))
 def test_nothing_goes_unasked(part: str) -> None:
-    """For every service there is one with the same key that is asked."""
+    """For every service, one with the same key is tested."""
     route = {f"/{exhibit.removesuffix('.py')}": r for r, exhibit in EXHIBITS.items()}
     keys = {parts.key(part, catalog.load(name)) for name in asked(part)}
     offering = [s for s in parts.in_order() if s.has(route.get(f"/{part}", "/"))]

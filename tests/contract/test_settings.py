@@ -61,7 +61,7 @@ def test_all_set(start: Start, about: catalog.Service, backend: Backend, serial:
 
 
 def test_defaults(start: Start, about: catalog.Service, serial: bool) -> None:
-    """And the end of a service that nothing was asked of."""
+    """The defaults of the environment, and the end of an idle service."""
     with start(about.name) as service:
         info = checked_info(ask(service.url, "/info"), about.name)
         only_on_localhost(service)
@@ -96,7 +96,7 @@ PORT_TAKEN = "PORT taken"
 
 @dataclass(frozen=True)
 class End:
-    """How a service ended that could not start; the port it was to take."""
+    """The end of a service that could not start; the port it was to take."""
 
     status: int | None
     log: str
@@ -124,13 +124,13 @@ def ends(start: Start, name: str) -> dict[str, End]:
 
 
 @pytest.mark.parametrize(("variable", "value"), REFUSED)
-def test_what_no_service_takes(variable: str, value: str) -> None:
+def test_values_that_every_service_refuses(variable: str, value: str) -> None:
     with pytest.raises(SystemExit, match=f"^{variable} must "):
         contract.settings({variable: value})
 
 
 @pytest.mark.parametrize(("variable", "value"), ACCEPTED)
-def test_what_all_services_take(variable: str, value: str) -> None:
+def test_values_that_every_service_accepts(variable: str, value: str) -> None:
     contract.settings({variable: value})
 
 
@@ -152,7 +152,7 @@ def test_port_taken(ends: dict[str, End]) -> None:
 
 
 def check_slots(info: dict[str, Any], serial: bool) -> None:
-    """As many as CONCURRENCY says in each process; or one request, or one call, at a time."""
+    """Assert that each process has CONCURRENCY slots; or one request, or one call, at a time."""
     workers, concurrency = info["workers"], info["concurrency"]
     if serial:
         assert (info["slots"], info["client_pool"]) == (workers, 1)

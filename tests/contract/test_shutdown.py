@@ -44,8 +44,8 @@ def test_under_load(start: Start, name: str, backend: Backend) -> None:
         ended_well(service, DRAIN_S)
 
 
-def test_nobody_new_is_let_in(start: Start, name: str, backend: Backend) -> None:
-    """What is in flight is finished meanwhile, whatever becomes of requests that come later."""
+def test_no_new_connection_is_accepted(start: Start, name: str, backend: Backend) -> None:
+    """Requests in flight are finished meanwhile, whatever becomes of later ones."""
     backend.reset()
     with start(name, BACKEND_URL=backend.url, WORKERS="1") as service:
         slots = service.info()["slots"]
@@ -54,7 +54,7 @@ def test_nobody_new_is_let_in(start: Start, name: str, backend: Backend) -> None
             assert backend.reaches(min(MANY, slots))
             service.terminate()
             began = time.monotonic()
-            assert until(lambda: not is_let_in(service))
+            assert until(lambda: not is_accepted(service))
             # One at a time, the signal has to wait as everything does.
             assert slots == 1 or time.monotonic() - began < delay_s
             # On an open connection: an answer, a 503 or the end of the connection.
@@ -100,8 +100,8 @@ def opened(service: Service, count: int) -> Iterator[Sequence[Connection]]:
         yield connections
 
 
-def is_let_in(service: Service) -> bool:
-    """Whether a request on a new connection is served: not refused, dropped, ignored or a 503."""
+def is_accepted(service: Service) -> bool:
+    """True if a request on a new connection is served: not refused, dropped, ignored or a 503."""
     try:
         return ask(service.url, "/health", timeout_s=0.5).status != 503
     except (OSError, Closed):

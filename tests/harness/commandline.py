@@ -20,15 +20,21 @@ SETTINGS = ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S", "TARGETS", "MAKEFLAGS
 
 
 class Command:
-    """`python -m loadtests …`, or another command, started in the checkout."""
+    """`python -m loadtests …`, or another command, started in the checkout, or in `cwd`."""
 
-    def __init__(self, *arguments: str, command: tuple[str, ...] = (), **variables: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        command: tuple[str, ...] = (),
+        cwd: Path | None = None,
+        **variables: str,
+    ) -> None:
         # A mark that every process has: services get none of the variables that tests make up.
         self.mark = tempfile.mkdtemp()
         ours = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         self.process = subprocess.Popen(
             [*(command or (sys.executable, "-m", "loadtests")), *arguments],
-            cwd=ROOT,
+            cwd=cwd or ROOT,
             env={**ours, "TMPDIR": self.mark, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -67,7 +73,7 @@ class Command:
             return False
 
     def ports(self) -> set[int]:
-        """What they listen on."""
+        """The ports that its processes listen on."""
         found = set()
         for process in self.processes():
             try:

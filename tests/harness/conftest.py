@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtests import catalog
-from loadtests.bench import instruments, rules
+from loadtests.bench import instruments, perfect, rules, surroundings
 from loadtests.catalog import BACKEND, Service
 from loadtests.runtime import environments, local, process
 from loadtests.runtime.local import LocalRuntime
@@ -42,13 +42,17 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
         monkeypatch.setattr(module, "SERVICES", services)
     monkeypatch.setattr(environments, "ensure", lambda names: None)
     monkeypatch.setattr(
-        environments, "python", lambda name: real if name == BACKEND else Path(sys.executable)
+        environments,
+        "python",
+        lambda name, root=None: real if name == BACKEND else Path(sys.executable),
     )
-    # What else runs on the core while the tests do is not what they are about.
+    # Other processes on the core must not make the points of a test invalid.
     monkeypatch.setattr(rules, "MAX_GENERATOR_CPU", 9.0)
+    monkeypatch.setattr(surroundings, "RULES", ())
     monkeypatch.setattr(rules, "MIN_REQUESTS", 5)  # their windows are short
-    # They take eight seconds; the tests that are about them undo this.
+    # They take seconds; the tests that are about them undo this.
     monkeypatch.setattr(instruments, "measure", lambda runtime: None)
+    monkeypatch.setattr(perfect, "measure", lambda part, seed, instruments: {})
 
     def make(*good: str, **faults: str) -> list[Service]:
         for name, fault in {**dict.fromkeys(good, "none"), **faults}.items():
@@ -74,6 +78,6 @@ def runtime(stage: Stage) -> Iterator[LocalRuntime]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for long."""
+    """Short timeouts, so that no test waits for long."""
     monkeypatch.setattr(process.ServiceProcess.wait_ready, "__defaults__", (3.0,))
     monkeypatch.setattr(local, "PORT_FREE_S", 0.3)

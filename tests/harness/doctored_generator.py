@@ -4,7 +4,7 @@
 
 `herd` (all users begin at once), `hides` (failures are not counted), `retries` (a
 failed request is sent again, and nobody is told), `tires` (has no CPU to spare at
-more than 35 requests/s).
+more than 35 requests/s, and sees nobody else), `disturbed` (others use its core at more than that).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from loadtests.load import generator, users
 from loadtests.load.connection import Connection, RequestFailed
-from loadtests.load.workloads import capacity
-from loadtests.load.workloads.http import HttpLoad
+from loadtests.load.http_load import HttpLoad
+from loadtests.workloads.capacity import load as capacity
 
 FAULT = sys.argv.pop(1)
 TIRING_RPS = 35.0
-count, exchange, because = HttpLoad._count, Connection.exchange, capacity.Load.because
+count, exchange, watch = HttpLoad._count, Connection.exchange, capacity.Load.watch
 
 
 def count_successes(self: HttpLoad, exception: object = None, **about: Any) -> None:
@@ -35,10 +35,15 @@ def exchange_at_last(self: Connection, request: bytes) -> tuple[int, bytes | byt
             continue
 
 
-def without_cpu_to_spare(self: capacity.Load, rate_rps: float, figures: dict[str, Any]) -> str:
-    if "generator_cpu" in figures and rate_rps > TIRING_RPS:
-        figures |= {"generator_cpu": 0.97, "own_cpu": 0.8}
-    return because(self, rate_rps, figures)
+def without_cpu_to_spare(self: capacity.Load, seconds: float) -> None:
+    watch(self, seconds)
+    if (capacity.ArrivalUser.rate_rps or 0.0) > TIRING_RPS:
+        self.busy = 0.97
+
+
+def with_others_beside(self: capacity.Load) -> str:
+    too_much = (capacity.ArrivalUser.rate_rps or 0.0) > TIRING_RPS
+    return "other processes used 50% of the load's core" if too_much else ""
 
 
 match FAULT:
@@ -49,5 +54,9 @@ match FAULT:
     case "retries":
         Connection.exchange = exchange_at_last  # type: ignore[method-assign]
     case "tires":
-        capacity.Load.because = without_cpu_to_spare  # type: ignore[method-assign]
+        capacity.Load.look = lambda self: None  # type: ignore[method-assign]
+        capacity.Load.watch = without_cpu_to_spare  # type: ignore[method-assign]
+    case "disturbed":
+        capacity.AGAIN_S = 3.0
+        capacity.Load.disturbance = with_others_beside  # type: ignore[method-assign]
 generator.main()

@@ -218,7 +218,7 @@ async def main() -> None:
     if FAULT in ("parent", "holder"):
         kept = {"pass_fds": [listener.fileno()], "start_new_session": True}
         child = subprocess.Popen(["sleep", "300"], **(kept if FAULT == "holder" else {}))
-        Path("child.pid").write_text(str(child.pid))
+        Path("child.pid").write_text(str(child.pid), encoding="utf-8")
     end = asyncio.Event()
     ignore = FAULT == "stubborn"
     asyncio.get_running_loop().add_signal_handler(

@@ -21,7 +21,7 @@ KINDS = ("refused", "reset", "timeout", "bad status", "wrong body", "dropped")
 
 @dataclass
 class Stats:
-    """What Locust counted, and the percentiles it shows."""
+    """The counters of Locust, and the percentiles it shows."""
 
     requests: int
     failures: int
@@ -61,7 +61,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def read(folder: Path) -> Stats:
-    """What Locust left in `folder`."""
+    """The statistics in Locust's files in `folder`."""
     rows = json.loads((folder / "stats.json").read_text())
     times: Counter[float] = Counter()
     for row in rows:

@@ -22,4 +22,4 @@ def write_counted(environment: Environment, **_: Any) -> None:
             for percent in (50, 90)
         },
     }
-    Path(os.environ["COUNTED"]).write_text(json.dumps(counted))
+    Path(os.environ["COUNTED"]).write_text(json.dumps(counted), encoding="utf-8")

@@ -69,6 +69,6 @@ def starved(name: str, turn: int, of: dict[str, Any]) -> Point:
     return Point(
         service=name, round=turn, users=1000, rate_rps=None, delay_s=0.1, duration_s=1.8,
         unfinished=1000, ceiling_rps=10_000.0, binding="users", efficiency=0.0, valid=False,
-        rss_bytes=90 * 2**20, backend_calls=700, generator_cpu=0.1, connections=1000,
+        pss_bytes=90 * 2**20, backend_calls=700, generator_cpu=0.1, connections=1000,
         in_flight=1000.0, invalid_because=[STARVED], **(of | {"served": 0}),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from loadtests.load import histogram
 from loadtests.record import Point, Run
 
 INVALID: dict[str, Any] = {"valid": False, "invalid_because": ["240 arrivals were dropped"]}
-# What a waiting request holds, in KiB and in threads.
+# Memory in KiB, and threads, of a waiting request.
 HELD = {
     "flask-gevent": (45.0, 0),
     "flask-ioloop": (60.0, 0),
@@ -37,16 +37,21 @@ def capacity_of(name: str) -> float:
     return 900 / SERVICES[name][0]
 
 
-def arrivals(name: str, rng: random.Random, turn: int, rate: int, profile: str = "open") -> Point:
-    """Full once a core is spent; then arrivals are dropped."""
+def arrivals(
+    name: str, rng: random.Random, turn: int, rate: int, profile: str = "open", how: str = "poisson"
+) -> Point:
+    """Full once a core is spent; then a queue grows, and in the end arrivals are dropped."""
     load = rate / capacity_of(name)
     p50 = 101.0 + load if load < 1 else 1500 * load
     p99 = p50 + (2 + 20 * load**4) * rng.uniform(1, 1.6)
     late = rng.uniform(0.5, 1.5)
     rps = min(rate, capacity_of(name) * rng.uniform(0.95, 1.0))
+    more = rate - rps
     cpu = SERVICES[name][0] * rng.uniform(0.985, 1.015) * (1.3 - 0.4 * min(1, load))
     return base(
-        profile, name, rng, turn, scenario=f"open-{rate}rps-100ms", users=0, rate_rps=float(rate),
+        profile, name, rng, turn, users=0, rate_rps=float(rate), arrivals=how, due=10 * rate,
+        scenario=f"{profile}-{rate}rps-100ms{'-even' * (how == 'even')}", growth_rps=more,
+        backlog=round(10 * more), drain_s=round(10 * more / rps, 3), undrained=int(more > rps / 2),
         requests=round(10 * rps), rps=rps, ceiling_rps=float(rate), binding="rate",
         efficiency=rps / rate, cpu_ms_per_request=cpu, threads=1 + 200 * ("thread" in name),
         sent_p50_ms=p50 - late / 2, sent_p99_ms=p99 - late, lag_p99_ms=late,
@@ -59,10 +64,12 @@ def arrivals(name: str, rng: random.Random, turn: int, rate: int, profile: str =
 def open_load(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
     for rate in SETTINGS["open"]["rates"]:
         yield arrivals(name, rng, turn, rate)
+    yield arrivals(name, rng, turn, 500, how="even")
 
 
 def cost(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
-    yield arrivals(name, rng, turn, 200, "cost")
+    for rate in SETTINGS["cost"]["rates"]:
+        yield arrivals(name, rng, turn, rate, "cost")
 
 
 def stall(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
@@ -70,8 +77,10 @@ def stall(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
     quick = [rng.uniform(100.5, 106.0) for _ in range(4450)]
     closed = [*quick, *(rng.uniform(1000, 1100) for _ in range(50))]
     arrived = [*quick, *(100 + 1000 * rng.random() for _ in range(550))]
+    recovery_s = SERVICES[name][0] * rng.uniform(0.9, 1.1)
+    recovered = {"recovery_s": recovery_s, "burst_cpu_s": recovery_s * 0.9}
     for workload, found in (("closed", closed), ("open", arrived)):
-        rate = {"rate_rps": 500.0, "users": 0} if workload == "open" else {}
+        rate = {"rate_rps": 500.0, "users": 0, **recovered} if workload == "open" else {}
         yield base(
             "stall", name, rng, turn, scenario=f"stall-{workload}", requests=len(found),
             rps=len(found) / 10, **histogram.measured(found), **rate,
@@ -104,7 +113,7 @@ def held(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
         full = name == "scratch-select" and number >= 1000
         yield base(
             "held", name, rng, turn, scenario=f"held-{number}", users=number, delay_s=30.0,
-            requests=0, rps=0.0, pss_bytes=round(pss), rss_bytes=round(pss * 1.2),
+            requests=0, rps=0.0, pss_bytes=round(pss),
             threads=1 + threads * number, descriptors=12 + 2 * number, cpu_ms_per_request=None,
             **({"valid": False, "invalid_because": ["only 480 are held"]} if full else {}),
         )  # fmt: skip
@@ -136,9 +145,15 @@ MAKERS: dict[str, Maker] = {
     "map": over_a_map,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "open": {"rates": [100, 500, 1000, 2000, 4000], "delay_s": 0.1},
-    "cost": {"kind": "open", "rates": [200], "delay_s": 0.1},
-    "stall": {"users": [50], "rate_rps": 500.0, "delay_s": 0.1, "stall_s": 1.0},
+    "open": {"rates": [100, 500, 1000, 2000, 4000], "even_rates": [500], "delay_s": 0.1},
+    "cost": {"rates": [200, 1000], "delay_s": 0.1},
+    "stall": {
+        "users": [50],
+        "rate_rps": 500.0,
+        "delay_s": 0.1,
+        "stall_s": 1.0,
+        "window_s": 10.0,
+    },
     "capacity": {"delay_s": 0.1, "limit_ms": 100.0},
     "held": {"held": [0, 100, 500, 1000, 2000, 5000], "delay_s": 30.0},
     "map": {"delays": [0.01, 0.1, 1.0], "users": [10, 100, 1000, 4000]},

@@ -36,7 +36,7 @@ def base(profile: str, name: str, rng: random.Random, turn: int, **values: Any) 
         "requests": 2000,
         "rps": 200.0,
         "cpu_ms_per_request": SERVICES[name][0] * rng.uniform(0.9, 1.1),
-        "rss_bytes": round(50 * 2**20 * rng.uniform(0.99, 1.01)),
+        "pss_bytes": round(50 * 2**20 * rng.uniform(0.99, 1.01)),
         "generator_cpu": 0.3,
         "backend_cpu": 0.1,
     }
@@ -80,7 +80,7 @@ def chat(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
             "chat", name, rng, turn, scenario=f"chat-{crowd}-connections", delay_s=0.0,
             users=min(1, crowd), idle_connections=crowd, requests=20_000 if crowd else 0,
             rps=2000.0 if crowd else 0.0, cpu_ms_per_request=cost / 10 if crowd else None,
-            rss_bytes=round(50 * 2**20 + crowd * (4 + 80 * cost) * 1024 * rng.uniform(0.98, 1.02)),
+            pss_bytes=round(50 * 2**20 + crowd * (4 + 80 * cost) * 1024 * rng.uniform(0.98, 1.02)),
             **(times(p99 / 2, p99) if crowd else {}),
         )  # fmt: skip
 
@@ -91,7 +91,7 @@ def pollers(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
         cpu = 0.2 * rng.uniform(0.95, 1.05) + growing * crowd * 0.0004
         full = growing and crowd > 1000
         values: dict[str, Any] = {"requests": 0, "rps": 0.0}
-        values |= {"cpu_ms_per_request": None, "rss_bytes": None}
+        values |= {"cpu_ms_per_request": None, "pss_bytes": None}
         values |= {"valid": False, "invalid_because": ["only 1000 of 4000 idle connections"]}
         yield base(
             "pollers", name, rng, turn, users=20, rate_rps=200.0, delay_s=0.01,

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from loadtests.bench.rules import VERSION
 from loadtests.load import histogram
 from loadtests.record import Point, Run, summarise
 
@@ -86,7 +87,7 @@ def point(
             wait_ms * rng.uniform(2.1, 4.0),
         ),
         "cpu_ms_per_request": cpu * rng.uniform(0.9, 1.2),
-        "rss_bytes": round((40 + users * cpu * 0.2) * 2**20 * rng.uniform(0.97, 1.03)),
+        "pss_bytes": round((40 + users * cpu * 0.2) * 2**20 * rng.uniform(0.97, 1.03)),
         "backend_calls": requests + users,
         "generator_cpu": rng.uniform(0.1, 0.7),
         "backend_cpu": 0.2,
@@ -115,6 +116,7 @@ def failed(
 def empty(profile: str = "standard", started_at: str = "2026-11-20T14:05:00Z", **other: Any) -> Run:
     """A finished run without services and points."""
     return Run(
+        rules=VERSION,
         **{
             "profile": profile,
             "runtime": "local",
@@ -135,17 +137,17 @@ def empty(profile: str = "standard", started_at: str = "2026-11-20T14:05:00Z", *
                 "locust": "2.40.0",
             },
         }
-        | other
+        | other,
     )
 
 
-# What a part of a name says of a service.
+# The kind of a service, by a part of its name.
 KINDS = {"bare": "bare", "protocol": "bare", "scratch": "lesson", "ioloop": "lesson"}
 KINDS |= {"blocking": "mistake"}
 
 
 def about(name: str, slots: int, **other: Any) -> dict[str, Any]:
-    """What a run records of a service."""
+    """A service as a run records it."""
     framework = name.split("-")[0]
     return {
         "title": f"{framework.title()}, {name}",

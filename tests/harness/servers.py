@@ -28,7 +28,7 @@ class Request:
         return parse_qs(urlsplit(self.target).query).get("delay", ["0"])[0]
 
     def body(self) -> bytes:
-        """What the contract answers."""
+        """The body that the contract requires."""
         return f'{{"delay":{self.delay},"id":"{self.id}"}}'.encode()
 
 

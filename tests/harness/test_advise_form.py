@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,37 +15,63 @@ from pages import Page
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from loadtests import catalog, record
-from loadtests.advise.__main__ import main
+from loadtests.advise.answer import COLUMNS
+from loadtests.advise.question import LABELS
+from loadtests.cli.main import run as waits
 from loadtests.report import build
 
 Advised = Callable[[tuple[str, ...]], tuple[int, str, str]]
 
 NOBODY = "--host-resolver-rules=MAP * ~NOTFOUND"
 QUESTIONS = {
-    "as in the help": ("0.2", "300", "512M", "1"),
-    "no memory": ("200ms", "300", "", "1"),
-    "several cores": ("0.1", "9000.5", "2G", "4"),
-    "little": ("1", "0.5", "64MiB", "1"),
-    "nothing fits": ("0.1", "1234567", "1000000", "2"),
-    "shorter than measured": ("10ms", "300", "", "1"),
-    "too many in flight": ("0.1", "300", "", "1"),
-    "far longer than measured": ("59.25", "1000", "4G", "2"),
+    "as in the help": ("0.2", "300", "512M", "1", "", ""),
+    "no memory": ("200 MS", "300", "", "1", "", "flask-gevent"),
+    "several cores": ("0.1", "9000.5", "2G", "4", "", "sanic"),
+    "little": ("1", "0.5", "64MiB", "1", "", ""),
+    "nothing fits": ("100 ms", "1,234,567", "1 MB", "2", "", "tornado"),
+    "between two delays": ("50ms", "1200", "", "1", "", "tornado-blocking"),
+    "shorter than measured": ("5ms", "300", "", "1", "", ""),
+    "a goal": ("0.1", "700", "", "2", "0.12", "flask-gevent"),
+    "a goal out of reach": ("0.1", "300", "", "1", "100.1ms", ""),
+    "as people write": ("200 ms", "1,000/s", "512 MB", "1e0", "2.5E2 MS", ""),
+    "far longer than measured": ("59.25", "1000", "4G", "2", "", ""),
 }
+FIELDS = ("delay", "rate", "memory", "cores", "p99", "have")
+LINES = """
+const at = (name) => document.getElementById(`advise-${name}`);
+const lines = ["question", "have", "conclusion"].map((name) => at(name).textContent);
+for (const one of at("changes").children) lines.push(...one.textContent.split("\\n"));
+for (const row of [...at("rows").rows, ...at("rest").rows]) {
+  lines.push([...row.cells].map((cell) => cell.textContent).join("  "));
+}
+for (const note of at("notes").children) lines.push(note.textContent);
+return lines.filter((line) => line);
+"""
 REFUSED = {
-    "delay": ("soon", "300", "", "1"),
-    "no rate": ("0.2", "", "", "1"),
-    "memory": ("0.2", "300", "<b>512X</b>", "1"),
-    "cores": ("0.2", "300", "", "0"),
+    "delay": ("soon", "300", "", "1", "", ""),
+    "no rate": ("0.2", "", "", "1", "", ""),
+    "a decimal comma": ("0,2", "300", "", "1", "", ""),
+    "a comma of two readings": ("1,000 ms", "300", "", "1", "", ""),
+    "too little memory": ("0.2", "300", "512", "1", "", ""),
+    "memory": ("0.2", "300", "<b>512X</b>", "1", "", ""),
+    "cores": ("0.2", "300", "", "0", "", ""),
+    "a comma": ("0,2", "300", "", "1", "", ""),
+    "a comma that may be either": ("1,000 ms", "300", "", "1", "", ""),
+    "a rate with a comma": ("0.2", "0,5", "", "1", "", ""),
+    "a goal within the delay": ("0.2", "300", "", "1", "200ms", ""),
 }
 
 
 @pytest.fixture(
-    scope="module", params=[(), ("capacity", "held", "cost")], ids=["standard only", "all"]
+    scope="module",
+    params=[(), ("capacity", "held", "cost", "map", "open")],
+    ids=["standard only", "all"],
 )
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of a standard run, beside an older one and runs of the other profiles."""
+    """The report of a standard run, beside an older one and runs of the other profiles."""
     folder = tmp_path_factory.mktemp("advice") / "results"
     older = runs.made_up(started_at="2026-11-19T14:05:00Z")
     newest = runs.made_up()
@@ -60,7 +85,7 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for name, about in run.services.items():
             about.update(catalog.load(name).description())
         record.save(run, path / "run.json")
-    build.rebuild(folder, None)
+    build.rebuild(folder)
     return folder / "2026-11-20-a-standard" / "report.html"
 
 
@@ -75,21 +100,21 @@ def page(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[web
 def advised(
     report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Advised:
-    """What `make advise` says to a question: its status, the answer, the complaint."""
+    """`make advise` for a question: exit status, stdout and stderr."""
 
     def run(question: tuple[str, ...]) -> tuple[int, str, str]:
-        named = zip(("--delay", "--rate", "--memory", "--cores"), question, strict=True)
+        named = zip((f"--{name}" for name in FIELDS), question, strict=True)
         words = ["--results", str(report.parent.parent), *(word for pair in named for word in pair)]
-        monkeypatch.setattr(sys, "argv", ["advise", *words])
-        status = main()
-        return status, *capsys.readouterr()
+        return waits(["advise", "--all", *words]), *capsys.readouterr()
 
     return run
 
 
 def ask(page: webdriver.Chrome, question: tuple[str, ...]) -> None:
-    """As a person does: field by field."""
-    for name, text in zip(("delay", "rate", "memory", "cores"), question, strict=True):
+    """Fill in the form as a person does: field by field."""
+    *typed, have = zip(FIELDS, question, strict=True)
+    Select(page.find_element(By.NAME, have[0])).select_by_value(have[1])
+    for name, text in typed:
         field = page.find_element(By.NAME, name)
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(Keys.NULL, Keys.DELETE, text)
@@ -97,15 +122,8 @@ def ask(page: webdriver.Chrome, question: tuple[str, ...]) -> None:
 
 
 def shown(page: webdriver.Chrome) -> list[str]:
-    """The lines of the answer, as `make advise` has them."""
-    texts = [page.find_element(By.ID, "advise-question").text, ""]
-    table = page.find_element(By.CSS_SELECTOR, "#advise-answer tbody")
-    for line in table.find_elements(By.TAG_NAME, "tr"):
-        cells = line.find_elements(By.CSS_SELECTOR, "th, td")
-        texts.append("  ".join(cell.text for cell in cells))
-    notes = page.find_elements(By.CSS_SELECTOR, "#advise-notes li")
-    texts += ["", *(f"- {note.text}" for note in notes), *([""] if notes else [])]
-    return [*texts, page.find_element(By.ID, "advise-conclusion").text]
+    """The lines of the answer, as `make advise ALL=1` has them."""
+    return page.execute_script(LINES)
 
 
 def single(line: str) -> str:
@@ -120,13 +138,15 @@ def test_the_form_says_what_make_advise_says(
 ) -> None:
     status, answer, complaint = advised(question)
     assert (status, complaint) == (0, "")
-    said, _, _ = answer.partition("\n\nSimplest first")
-    lines = [single(line) for line in said.split("\n")]
-    head = lines.pop(2)
+    said, _, _ = answer.partition("- Simplest first")
+    lines = [single(line).strip().removeprefix("- ") for line in said.splitlines() if line]
+    head = "  ".join(COLUMNS)
     ask(page, question)
-    columns = page.find_elements(By.CSS_SELECTOR, "#advise-answer thead th")
-    assert "  ".join(column.text.replace("\n", ", ") for column in columns) == head
-    assert shown(page) == lines
+    columns = page.find_elements(By.CSS_SELECTOR, "#advise-fitting thead th")
+    labels = [column.get_property("textContent").strip() for column in columns]
+    assert labels == [name.replace(", ", " ") for name in COLUMNS]
+    said_here = [line.removesuffix(":") for line in lines if line != head]
+    assert shown(page) == said_here
     assert page.find_element(By.ID, "advise-wrong").text == ""
 
 
@@ -138,8 +158,30 @@ def test_the_form_refuses_what_make_advise_refuses(
     status, answer, complaint = advised(question)
     assert (status, answer) == (2, "")
     ask(page, question)
-    assert page.find_element(By.ID, "advise-wrong").text == complaint.strip()
+    name, _, wrong = complaint.strip().partition(" ")
+    assert page.find_element(By.ID, "advise-wrong").text == f"{LABELS[name]} {wrong}"
     assert not page.find_element(By.ID, "advise-answer").is_displayed()
+
+
+@needs_browser
+def test_the_question_is_in_the_address(page: webdriver.Chrome, report: Path) -> None:
+    """Whoever is sent the address sees the same answer; an address without a question asks none."""
+    ask(page, ("0.1", "900", "1G", "2", "0.15", "flask-gevent"))
+    said, address = shown(page), page.current_url
+    assert address.endswith(
+        "#advise?delay=0.1&rate=900&memory=1G&cores=2&p99=0.15&have=flask-gevent"
+    )
+    page.get("about:blank")
+    page.get(address)
+    assert shown(page) == said
+    assert page.execute_script("return scrollY") > 0
+    page.get(report.as_uri() + "#advise?delay=0.1&rate=900&have=nobody")
+    assert [page.find_element(By.NAME, name).get_property("value") for name in FIELDS] == [
+        *("0.1", "900", "", "", "", ""),
+    ]
+    page.get("about:blank")
+    page.get(report.as_uri())
+    assert page.find_element(By.NAME, "rate").get_property("value") == "300"
 
 
 @needs_browser
@@ -154,18 +196,15 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(
 def test_only_the_newest_standard_report_has_the_form(report: Path) -> None:
     older = report.parent.parent / "2026-11-19-a-standard" / "report.html"
     assert "advise" not in Page(older.read_text()).text
-    found = Page(report.read_text())
+    found = Page(report.read_text(encoding="utf-8"))
     assert found.open == []
-    assert [tag for tag in found.tags if tag in ("script", "iframe", "link", "img")] == [
-        "script",
-        "script",
-    ]
+    assert not {"iframe", "link", "img"} & set(found.tags)
     ids = [value for _, name, value in found.attributes if name == "id"]
     assert len(ids) == len(set(ids))
 
 
 def test_the_data_cannot_end_the_script(report: Path) -> None:
-    text = report.read_text()
+    text = report.read_text(encoding="utf-8")
     data = text.partition('id="advise-data">')[2].partition("</script>")[0]
     assert "<" not in data
     assert json.loads(data)["sources"]["standard"] == report.parent.name

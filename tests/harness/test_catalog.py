@@ -20,7 +20,7 @@ def test_a_folder_is_a_service(stage: Stage) -> None:
     assert catalog.names() == ["b"]
 
 
-def test_what_is_selected(stage: Stage) -> None:
+def test_services_are_selected_by_name(stage: Stage) -> None:
     a, b = stage("a", "b")
     assert catalog.select("") == catalog.select(None) == catalog.select("  ") == [a, b]
     assert catalog.select("b") == [b]
@@ -29,7 +29,15 @@ def test_what_is_selected(stage: Stage) -> None:
         catalog.select("a c")
 
 
-def test_what_it_offers_and_does_not_keep(stage: Stage) -> None:
+def test_the_nearest_name_is_asked_for(stage: Stage) -> None:
+    stage("flask-threads", "tornado")
+    with pytest.raises(
+        UnknownService, match=r"no service 'tornedo'; .*\(did you mean tornado\?\)$"
+    ):
+        catalog.select("tornedo")
+
+
+def test_offers_and_exceptions_of_a_service(stage: Stage) -> None:
     (service,) = stage("a")
     description = service.folder / "service.toml"
     description.write_text(TOML.replace('["/chat", "/file"]', '["/chat"]'))
@@ -74,7 +82,7 @@ def test_a_folder_of_a_framework_need_be_no_service(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", ["backend", "../services/a", "..", "/", "a/", "CONTRACT.md"])
-def test_what_is_no_service(stage: Stage, name: str) -> None:
+def test_names_that_are_no_service(stage: Stage, name: str) -> None:
     stage("a")
     with pytest.raises(UnknownService, match="no service"):
         catalog.load(name)
@@ -94,7 +102,7 @@ def test_a_wrong_description(stage: Stage, text: str) -> None:
         catalog.load("a")
 
 
-def test_those_of_the_project() -> None:
+def test_the_projects_own_services() -> None:
     assert {"flask-threads", "fastapi", "tornado", "tornado-blocking", "sanic"} <= set(
         catalog.names()
     )

@@ -2,94 +2,159 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import json
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 import runs
-from pages import build
 
 from loadtests import record
+from loadtests.catalog import KINDS
 from loadtests.record import Run
-from loadtests.report import facts
-from loadtests.report.canvas import Chart
-from loadtests.report.parts import split
-from loadtests.report.sections import delay
-from loadtests.report.style import looks
+from loadtests.report.charts import bars, layers, lines, rows, theme
+from loadtests.report.charts.bars import Axis, Bar
+from loadtests.report.charts.chart import WIDTH, Chart, sized
+from loadtests.report.results import facts
+from loadtests.report.results.parts import split
+from loadtests.workloads.delay import section as delay
 
 
-def drawn(run: Run) -> list[Chart]:
+def declared(run: Run) -> dict[str, Chart]:
     """The charts of a run of one profile."""
     (part,) = split(run)
-    return delay.charts(part)
+    return {chart.name: chart for chart in delay.charts(part)}
 
 
-def requests(run: Run, monkeypatch: pytest.MonkeyPatch) -> Chart:
-    """That of the requests/s alone: to draw the others takes time."""
-    monkeypatch.setattr(delay, "MEASURES", delay.MEASURES[1:2])
-    (chart,) = drawn(run)
-    return chart
+def states(chart: Chart) -> list[tuple[str, str]]:
+    """The services with something that is not valid, and what it is."""
+    return [(one["service"], one["state"]) for one in chart.records if "state" in one]
 
 
-def hollow(svg: str) -> int:
-    """Markers of measured points that are filled with paper."""
-    return len(re.findall(r"<use [^>]*fill: #ffffff", svg))
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2 between two colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
 def test_points_without_a_valid_round_are_hollow() -> None:
-    for chart in drawn(runs.made_up()):
-        assert hollow(chart.svg) == 0
-    svgs = {chart.name: chart.svg for chart in drawn(runs.troubled())}
-    # One point in the panels; beside lines also the sign of the failed service in the legend.
-    assert hollow(svgs.pop("efficiency")) == 1
-    assert {hollow(svg) for svg in svgs.values()} == {2}
+    assert not any(states(chart) for chart in declared(runs.made_up()).values())
+    for chart in declared(runs.troubled()).values():
+        assert ("sanic", "invalid") in states(chart)
+        assert '"test": "isValid(datum.state)"' in json.dumps(chart.spec)
 
 
-def test_failed_service_stands_in_every_legend() -> None:
-    charts = drawn(runs.troubled())
-    assert [chart.name for chart in charts] == ["efficiency", "requests", "p99", "cpu", "memory"]
-    assert all("gone (failed)" in chart.svg for chart in charts)
+def test_failed_service_is_in_every_chart() -> None:
+    charts = declared(runs.troubled())
+    assert list(charts) == ["efficiency", "requests", "p99", "cpu", "memory"]
+    for chart in charts.values():
+        assert "gone" in {one.get("service") for one in chart.records}
+    labels = [one["label"] for one in charts["requests"].records if "label" in one]
+    assert "gone (failed)" in labels
 
 
-def test_service_that_failed_at_some_users_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_failed_at_some_users_says_where() -> None:
     run = runs.made_up({"sanic": (0.15, 1000)}, users=(10, 200))
     run.add(runs.failed("sanic", 1000, 1))
-    assert "sanic (failed at 1,000)" in requests(run, monkeypatch).svg
+    (label,) = [one["label"] for one in declared(run)["requests"].records if "label" in one]
+    assert label.startswith("sanic (failed at 1,000) ")
 
 
-def test_one_user_level_is_drawn_as_bars_with_values(tmp_path: Path) -> None:
+def test_efficiency_is_of_what_every_service_could_reach() -> None:
+    """One that can wait for a single call reaches its own ceiling, and next to nothing."""
+    run = runs.made_up()
+    row = next(r for r in run.summary if (r.service, r.users) == ("tornado-blocking", 1000))
+    assert row.rps and row.efficiency and row.efficiency.median > 0.9
+    cells = {(one["service"], one["users"]): one for one in declared(run)["efficiency"].records}
+    share = cells["tornado-blocking", 1000]["value"]
+    assert share == pytest.approx(100 * row.rps.median * row.delay_s / 1000)
+    assert share < 1
+
+
+def test_one_user_level_is_drawn_as_bars_with_values() -> None:
     run = runs.made_up(users=(200,), delay_s=2.0, profile="http-load")
     run.add(runs.failed("gone", 200, 1, profile="http-load"))
     run.points[-1].delay_s = 2.0
     run.summary = record.summarise(run.points)
-    build(run, tmp_path)
-    (chart,) = (chart for chart in drawn(run) if chart.name == "requests")
+    chart = declared(run)["requests"]
     texts = ["".join(node.itertext()) for node in ElementTree.fromstring(chart.svg).iter()]
     for row in run.summary:
         assert (facts.number(row.rps.median) if row.rps else "failed") in texts
         assert row.service in texts
 
 
-def test_twenty_services_look_different(monkeypatch: pytest.MonkeyPatch) -> None:
-    services = {f"service-{n:02}": (0.1 + n / 50, 1000) for n in range(20)}
-    chart = requests(runs.made_up(services, rounds=1), monkeypatch)
-    assert all(name in chart.svg for name in services)
-    assert len(set(looks(list(services)).values())) == 20
+def test_a_still_picture_is_the_same_each_time_and_small() -> None:
+    run = runs.made_up(runs.fifteen(), rounds=1)
+    first, second = (declared(run)["requests"].svg for _ in range(2))
+    assert first == second and len(first) < 40_000
+    assert "NaN" not in first and "undefined" not in first and "null" not in first
 
 
-def test_many_services_get_a_panel_each_with_its_value() -> None:
-    few, many = runs.made_up(rounds=1), runs.made_up(runs.fifteen(), rounds=1)
-    legend = [chart.svg.count('id="legend_') for chart in drawn(few)]
-    assert legend == [0, 1, 1, 1, 1]  # efficiency is always in panels
-    values = {row.service: row for row in many.summary if row.users == 1000}
-    for chart, measure in zip(drawn(many), delay.MEASURES, strict=True):
-        assert chart.svg.count('id="axes_') == 15
-        texts = ["".join(node.itertext()) for node in ElementTree.fromstring(chart.svg).iter()]
-        for row in values.values():
-            median = getattr(row, measure.field).median * measure.scale
-            assert facts.number(median) + measure.unit in texts
-        assert "at 1,000 users × 100 ms" in chart.caption
+def test_every_model_has_its_hue_in_every_chart() -> None:
+    run = runs.made_up(runs.fifteen(), rounds=1)
+    looks = {name: theme.look(run, name) for name in run.services}
+    for chart in declared(run).values():
+        for one in chart.records:
+            if one.get("service") in looks:
+                assert (one["model"], one["kind"]) == (
+                    looks[one["service"]].model,
+                    looks[one["service"]].kind,
+                )
+        text = json.dumps(chart.spec)
+        assert f'"domain": {json.dumps(theme.MODELS)}' in text
+
+
+@pytest.mark.parametrize(("place", "paper"), [(0, theme.LIGHT), (1, theme.DARK)])
+def test_hues_and_letters_stand_out_from_the_paper(place: int, paper: dict[str, str]) -> None:
+    assert all(contrast(hue[place], paper["paper"]) >= 3 for hue in theme.HUES.values())
+    assert len({hue[place] for hue in theme.HUES.values()}) == len(theme.HUES)
+    assert min(contrast(paper[name], paper["paper"]) for name in ("ink", "soft")) >= 4.5
+
+
+def test_every_kind_has_its_own_dashes() -> None:
+    assert tuple(theme.DASHES) == KINDS
+    assert len({tuple(dash) for dash in theme.DASHES.values()}) == len(KINDS)
+
+
+def test_many_services_get_a_panel_a_model_with_their_values() -> None:
+    run = runs.made_up(runs.fifteen(), rounds=1)
+    values = {row.service: row for row in run.summary if row.users == 1000}
+    for measure in delay.MEASURES:
+        chart = declared(run)[measure.name]
+        labels = {one["service"]: one["label"] for one in chart.records if "label" in one}
+        assert set(labels) == set(values)
+        for service, row in values.items():
+            spread = getattr(row, measure.field)
+            if spread:  # what starves has no response times
+                assert labels[service].endswith(facts.number(spread.median * measure.scale))
+        panels = {one["panel"] for one in chart.records if "panel" in one}
+        assert panels <= set(theme.PLURALS.values())
+        assert "at 1,000 users × 100 ms" in chart.alt
+
+
+def test_names_beside_lines_do_not_hide_each_other() -> None:
+    for wanted in ([50.0] * 6, [0, 1, 2, 60, 61], [99, 99, 99], [5.0]):
+        placed = lines.apart([float(pixels) for pixels in wanted], 13, 110)
+        gaps = [after - before for before, after in pairwise(placed)]
+        assert all(gap >= 13 - 1e-9 for gap in gaps)
+        assert max(placed) <= 110
+
+
+def test_a_bound_figure_has_an_arrow_and_says_so() -> None:
+    run = runs.made_up({"sanic": (0.15, 1000), "tornado": (0.2, 1000)}, users=(1000,))
+    for point in run.points:
+        point.bound = "generator" if point.service == "sanic" else ""
+    run.summary = record.summarise(run.points)
+    found = {one["service"]: one for one in declared(run)["requests"].records if "value" in one}
+    assert found["sanic"]["said"].startswith("≥ ") and "generator" in found["sanic"]["bound"]
+    assert "bound" not in found["tornado"]
+    assert rows.bound()["transform"] == layers.bound()["transform"] == [{"filter": "datum.bound"}]
 
 
 def test_several_delays_get_a_chart_each() -> None:
@@ -98,6 +163,26 @@ def test_several_delays_get_a_chart_each() -> None:
         point.scenario += "-2s"
         run.points.append(point)
     run.summary = record.summarise(run.points)
-    names = [chart.name for chart in drawn(run)]
+    names = list(declared(run))
     assert names[:2] == ["efficiency-0.1s", "efficiency-2s"]
-    assert len(names) == len(set(names)) == 2 * len(delay.MEASURES)
+    assert len(names) == 2 * (len(delay.MEASURES) + 1)
+
+
+def test_charts_side_by_side_share_the_width_and_the_rows() -> None:
+    run = runs.made_up()
+    drawn = [Bar("sanic", record.Spread(1, 1, 1)), Bar("tornado", record.Spread(2, 2, 2))]
+    sides = [(Axis("one"), drawn), (Axis("other"), drawn[:1])]
+    spec = bars.beside_each_other(run, {"Coroutines": ["sanic", "tornado"]}, sides)
+    one, other = sized(spec, WIDTH)["hconcat"]
+    assert one["width"] + other["width"] < WIDTH
+    order = [[row["service"] for row in view["data"]["values"]] for view in (one, other)]
+    assert order == [["Coroutines", "sanic", "tornado"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.1, 9000), (9, 11), (1, 40), (0.003, 0.9), (10, 10_000)]
+)
+def test_ticks_on_a_logarithmic_axis(low: float, high: float) -> None:
+    found = rows.ticks(low, high)
+    assert 3 <= len(found) <= 12
+    assert found == sorted(found) and low <= found[0] <= found[-1] <= high

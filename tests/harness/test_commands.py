@@ -15,10 +15,12 @@ import psutil
 import pytest
 from commandline import SETTINGS, Command, until
 
-from loadtests.__main__ import main, service_settings
-from loadtests.bench.machine import split_cores
-from loadtests.catalog import ROOT, names
-from loadtests.report import results
+from loadtests.advise.sources import sources
+from loadtests.bench import cores
+from loadtests.catalog import FLOOR, ROOT, load, names
+from loadtests.cli.main import run as waits
+from loadtests.cli.options import service_settings
+from loadtests.report.results import stored
 from loadtests.runtime.process import fetch, free_port, is_free
 
 PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -34,21 +36,21 @@ REFUSED = {
     "no workers": (("bench", *LOCAL), {"WORKERS": "0"}, "WORKERS must be a whole number from 1"),
     "concurrency": (("bench", *LOCAL), {"CONCURRENCY": "-5"}, "CONCURRENCY must be"),
     "timeout": (
-        ("serve", "--service", "tornado"),
+        ("serve", "tornado"),
         {"BACKEND_TIMEOUT_S": "nan"},
         "BACKEND_TIMEOUT_S must",
     ),
-    "no service": (("serve",), {}, "which service? make serve SERVICE=…, one of: "),
-    "serve what": (("serve", "--service", "x"), {}, "no service 'x'; there are:"),
-    "port": (("serve", "--service", "tornado", "--port", "http"), {}, "PORT must be a port from 1"),
-    "no port": (("serve", "--service", "tornado", "--port", "65536"), {}, "PORT must be a port"),
+    "no service": (("serve",), {}, "which service? one of: "),
+    "serve what": (("serve", "x"), {}, "no service 'x'; there are:"),
+    "port": (("serve", "tornado", "--port", "http"), {}, "PORT must be a port from 1"),
+    "no port": (("serve", "tornado", "--port", "65536"), {}, "PORT must be a port"),
     "ui": (("ui", "--services", "x"), {}, "no service 'x'; there are:"),
     "ui where": (("ui", "--runtime", "cloud"), {}, "no runtime 'cloud'"),
 }
 
 
 def refused(command: Command, reason: str) -> None:
-    """It ended with 2 and one line, and left nothing running."""
+    """Assert that a command ends with status 2 and one line, and leaves nothing running."""
     with command:
         status, said, complaints = command.end()
         assert (status, said) == (2, "")
@@ -66,7 +68,7 @@ def test_refused(
     variables: dict[str, str],
     reason: str,
 ) -> None:
-    """In this process, where whatever is started shows."""
+    """The command runs in this process, where any process it starts is seen."""
     started = []
     monkeypatch.setattr(
         subprocess.Popen, "__init__", lambda self, command, **_: started.append(command)
@@ -77,8 +79,7 @@ def test_refused(
         monkeypatch.setenv(name, value)
     results = tmp_path / "results"
     where = ("--results", str(results)) if arguments[0] == "bench" else ()
-    monkeypatch.setattr(sys, "argv", ["loadtests", *arguments, *where])
-    assert main() == 2
+    assert waits([*arguments, *where]) == 2
     said = capsys.readouterr()
     assert reason in said.err
     assert (said.out, said.err.count("\n"), started) == ("", 1, [])
@@ -88,7 +89,7 @@ def test_refused(
 def test_refused_where_the_port_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-        command = Command("serve", "--service", "tornado", "--port", port)
+        command = Command("serve", "tornado", "--port", port)
         refused(command, f"PORT {port} on 127.0.0.1 is taken")
 
 
@@ -101,18 +102,32 @@ def test_refused_where_results_cannot_be_written(tmp_path: Path) -> None:
         refused(Command("bench", *LOCAL, "--results", str(folder)), f"RESULTS={folder}: {why}")
 
 
-def test_the_first_line_names_the_runtime_and_why(tmp_path: Path) -> None:
-    """And says so before anything else is done; here, before a Ctrl-C."""
-    with Command("bench", *LOCAL, "--results", str(tmp_path)) as command:
-        first = command.until_it_says("")
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does not tell of it")
+def test_services_end_when_the_harness_is_killed() -> None:
+    """Also those of several processes, and the backend."""
+    port = str(free_port())
+    with Command("serve", "flask-threads", "--port", port, WORKERS="2") as command:
+        command.until_it_says("Ctrl-C")
+        # The harness, the backend, a master and two workers.
+        assert until(lambda: len(command.processes()) >= 5)
+        command.process.kill()
+        command.process.wait()
+        assert until(lambda: command.processes() == [])
+
+
+def test_the_first_lines_name_the_runtime_and_what_the_environment_changes(tmp_path: Path) -> None:
+    """They are said before anything is started; here, before a Ctrl-C."""
+    with Command("bench", *LOCAL, "--results", str(tmp_path), WORKERS="2") as command:
+        first, second = command.until_it_says(""), command.until_it_says("")
         command.interrupt()
         assert command.end()[0] == 130
         assert until(lambda: command.processes() == [])
     assert first == "runtime: local (RUNTIME=local asks for it)\n"
+    assert second == "from the environment: WORKERS=2\n"
 
 
 def test_auto_says_why(tmp_path: Path) -> None:
-    """Without a Docker Engine it measures local processes; here there is none, whatever else is."""
+    """Without a Docker Engine, as here, the bench measures local processes."""
     away = {"DOCKER_HOST": "unix:///nowhere/docker.sock", "DOCKER_CONTEXT": ""}
     with Command("bench", "--results", str(tmp_path), **away) as command:
         first = command.until_it_says("")
@@ -123,11 +138,11 @@ def test_auto_says_why(tmp_path: Path) -> None:
 
 def test_serve() -> None:
     port = free_port()
-    with Command("serve", "--service", "tornado", "--port", str(port), CONCURRENCY="7") as command:
+    with Command("serve", "tornado", "--port", str(port), CONCURRENCY="7") as command:
         command.until_it_says("Ctrl-C")
         assert command.said.startswith(f"tornado: http://127.0.0.1:{port}/?delay=0.1\n")
-        if cores := split_cores():
-            (own,), (other,) = cores
+        if pair := cores.split():
+            (own,), (other,) = pair
             assert f"core {own} is the service's" in command.said
             assert f"taskset -c {other} " in command.said
         status, body = fetch(f"http://127.0.0.1:{port}/?delay=0.01", headers={"X-Request-ID": "a"})
@@ -148,13 +163,21 @@ def test_serve() -> None:
 def test_a_setting_that_nobody_gives_is_left_to_the_service(
     monkeypatch: pytest.MonkeyPatch, setting: str, value: str | None
 ) -> None:
-    """An empty one is inherited by nobody."""
+    """An empty setting is not inherited."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     if value is not None:
         monkeypatch.setenv(setting, value)
     assert service_settings() == ({setting: value} if value else {})
     assert os.environ.get(setting) == (value or None)
+
+
+def test_processes_find_what_they_import_compiled() -> None:
+    """A caller that lets Python write no bytecode would have each process compile all anew."""
+    asked = (PYTHON, "loadtests/bootstrap.py", "-c", "import sys; print(sys.dont_write_bytecode)")
+    with Command(command=asked, PYTHONDONTWRITEBYTECODE="1") as command:
+        status, said, _ = command.end()
+    assert (status, said) == (0, "False\n")
 
 
 @needs_make
@@ -187,15 +210,17 @@ def test_make_serve() -> None:
 
 @needs_make
 def test_make_advise() -> None:
-    """From the results that are committed."""
-    asked = ("make", "advise", "DELAY=200ms", "RATE=300", "MEMORY=512M", f"PYTHON={PYTHON}")
+    """`make advise` on the results in the repository."""
+    asked = ("make", "advise", "DELAY=200ms", "RATE=300", "MEMORY=512M", "ALL=1", "FORCE=1")
+    asked = (*asked, f"PYTHON={PYTHON}")
     with Command(command=asked) as command:
         status, said, _ = command.end()
     assert status == 0
-    assert said.startswith("300 requests/s, each waiting 200 ms for the backend, on 1 core and 512")
-    newest = results.read(ROOT / "results").newest("standard")
-    assert newest is not None
-    measured = set(names()) & newest[0].run.services.keys()
+    assert "300 requests/s, each waiting 200 ms for the backend, on 1 core and 512" in said
+    found = sources(stored.read(ROOT / "results"))
+    assert found is not None
+    measured = {name for _, part in found.found for name in part.run.services} & set(names())
+    measured = {name for name in measured if load(name).kind != FLOOR}  # nobody can choose it
     assert all(re.search(rf"^{name} ", said, re.M) for name in measured)
 
 

@@ -1,4 +1,4 @@
-"""What the generator says of its own connections."""
+"""Connections of the generator: established, or closed by the server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 import time
 
 import gevent
+import pytest
 from servers import Request, Server, after_delay, response
 
+from loadtests.load.address import address
 from loadtests.load.connection import Connection
 
 REQUEST = b"GET /?delay=%s HTTP/1.1\r\nHost: test\r\nX-Request-ID: a\r\n\r\n"
 
 
-def test_an_exchange_does_not_notice_the_question() -> None:
+def test_the_check_does_not_disturb_an_exchange() -> None:
     with Server(after_delay) as server:
         connection = Connection(server.url, timeout_s=10)
         assert not connection.established()
@@ -30,7 +32,7 @@ def test_an_exchange_does_not_notice_the_question() -> None:
         assert not connection.established()
 
 
-def test_what_the_server_has_closed_is_not_established() -> None:
+def test_a_connection_closed_by_the_server_is_not_established() -> None:
     async def hang_up(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(response(request.body()))
         writer.close()
@@ -43,3 +45,26 @@ def test_what_the_server_has_closed_is_not_established() -> None:
             gevent.sleep(0.01)
         assert not connection.established()
         connection.close()
+
+
+def test_the_address_of_a_url() -> None:
+    """Brackets belong to the header of an IPv6 address, and not to what one connects to."""
+    for url, host, port, header in (
+        ("http://127.0.0.1:8080", "127.0.0.1", 8080, "127.0.0.1:8080"),
+        ("http://a.test/", "a.test", 80, "a.test:80"),
+        ("http://[::1]:9530", "::1", 9530, "[::1]:9530"),
+    ):
+        found = address(url)
+        assert (*found, found.header) == (host, port, header)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "a:80", "https://a:80", "http://", "http://a:x", "http://a:70000", "http://[::1"),
+        *("http://a:1/x", "http://a:1/?x", "http://b@a:1"),
+    ],
+)
+def test_no_address(url: str) -> None:
+    with pytest.raises(ValueError, match="must look like http://name:port, not"):
+        address(url)

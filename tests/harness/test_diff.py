@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from conftest import Stage
 
 from loadtests import catalog, diff
+from loadtests.cli.main import run as waits
 
 Said = Callable[[str, str], list[str]]
 
@@ -26,8 +26,7 @@ def said(stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     (a.folder / "client.py").write_text("url = 1\n")
 
     def run(*names: str) -> list[str]:
-        monkeypatch.setattr(sys, "argv", ["diff", *names])
-        assert diff.main() == 0
+        assert waits(["diff", *names]) == 0
         return capsys.readouterr().out.splitlines()
 
     return run
@@ -37,7 +36,7 @@ def variant() -> Path:
     return catalog.SERVICES / "a" / "b"
 
 
-def test_only_what_differs_is_shown(said: Said) -> None:
+def test_only_differences_are_shown(said: Said) -> None:
     (variant() / "serve").unlink()
     (variant() / "client.py").write_text("url = 2\n")
     assert said("a", "a-b") == [
@@ -81,9 +80,7 @@ def test_nothing_differs(said: Said) -> None:
         ("scratch-epoll", "scratch-poll", {"serve"}),
     ],
 )
-def test_those_of_the_project_differ_in_what_they_are_about(
-    one: str, other: str, files: set[str]
-) -> None:
+def test_the_projects_variants_differ_in_few_files(one: str, other: str, files: set[str]) -> None:
     lines = list(diff.differences(one, other))
     shown = {line.rpartition("/")[2] for line in lines if line.startswith("+++ ")}
     assert shown <= files
@@ -93,20 +90,16 @@ def test_those_of_the_project_differ_in_what_they_are_about(
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        ((), "which two?"),
-        (("tornado",), "which two?"),
-        (("tornado", ""), "which two?"),
+        ((), "which two services?"),
+        (("tornado",), "which two services?"),
+        (("tornado", ""), "which two services?"),
         (("tornado", "tornedo"), "no service 'tornedo'; there are: "),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(
-    names: tuple[str, ...],
-    complaint: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_bad_question_is_refused_in_one_line(
+    names: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["diff", *names])
-    assert diff.main() == 2
+    assert waits(["diff", *names]) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(complaint) and said.err.count("\n") == 1

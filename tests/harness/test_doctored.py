@@ -37,7 +37,7 @@ def said(point: Point, words: str) -> bool:
 
 
 def test_services_that_cheat(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
-    """They skip the wait, or the backend, or give each other's answers."""
+    """Services that skip the wait, or the backend, or give each other's answers."""
     faults = {
         "skips": "the wait was skipped",
         "ignores": "the backend received 0 calls",
@@ -71,7 +71,7 @@ def test_a_generator_that_loses_failures(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All its requests seem to have succeeded."""
+    """A generator that counts failures as successes."""
     doctor(runtime, monkeypatch, fault)
     of = {"users": (10,), "window_s": 3.0}
     _, result = run(runtime, stage(**{service: service}), tmp_path / "results", **of)
@@ -81,10 +81,10 @@ def test_a_generator_that_loses_failures(
 
 
 @pytest.mark.parametrize("service", ["drops", "abandons"])
-def test_a_generator_that_does_not(
+def test_a_generator_that_counts_failures(
     service: str, stage: Stage, runtime: LocalRuntime, tmp_path: Path
 ) -> None:
-    """It says so."""
+    """A generator that counts failures reports them."""
     of = {"users": (10,), "window_s": 3.0}
     _, result = run(runtime, stage(**{service: service}), tmp_path / "results", **of)
     (point,) = result.points
@@ -111,27 +111,44 @@ def test_users_that_begin_at_once(
         assert point.invalid_because == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "bound", "because", "most"),
+    [
+        ("tires", "generator", "the generator's core was 97% busy", 35),
+        ("disturbed", "others", "other processes used 50% of the load's core", 55),
+    ],
+)
 def test_a_capacity_beyond_the_generator(
-    stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str,
+    bound: str,
+    because: str,
+    most: float,
+    stage: Stage,
+    runtime: LocalRuntime,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The service could do 50/s, but the generator is at its limit: a lower bound, and no more."""
-    doctor(runtime, monkeypatch, "tires")
+    """The service could do 50/s, but not what makes the load: a lower bound, and no more."""
+    doctor(runtime, monkeypatch, fault)
     monkeypatch.setattr(rules, "MAX_LAG_MS", 1000.0)
-    of = {"kind": "capacity", "limit_ms": 100.0, "delay_s": 0.01, "window_s": 1.5}
-    _, result = run(runtime, stage(slow="queues"), tmp_path / "results", **of)
-    (point,) = result.points
+    of = {"kind": "capacity", "limit_ms": 200.0, "delay_s": 0.01, "window_s": 1.0}
+    services = stage(slow="queues")
+    for number in range(3):  # where the machine pauses, the search ends below the limit
+        _, result = run(runtime, services, tmp_path / f"results-{number}", **of)
+        (point,) = result.points
+        if point.bound == bound:
+            break
     assert point.capacity_rps
-    assert 10 < point.capacity_rps <= 35
-    assert point.failed_at_rps is None
-    assert {probe["because"] for probe in point.probes} >= {"the generator's core was 97% busy"}
+    assert 10 < point.capacity_rps <= most
+    assert (point.failed_at_rps, point.bound) == (None, bound)
+    assert because in {probe["because"] for probe in point.probes}
 
 
 def test_a_generator_at_its_limit() -> None:
     busy = point(generator_cpu=0.97)
-    assert reasons(busy) == ["the generator's core was 97% busy"]
-    limit = {"generator_ceiling_rps": 124.0}
-    assert reasons(point(), instruments=limit) == [
-        "100 requests/s are more than 80% of the 124 that the generator can do here"
-    ]
+    assert (reasons(busy), busy.bound) == ([], "generator")
+    near = point()
+    assert reasons(near, instruments={"generator_ceiling_rps": 124.0}) == []
+    assert near.bound == "generator"
     assert reasons(point(), instruments={"generator_ceiling_rps": 125.0}) == []
     assert reasons(point(), instruments={"generator_ceiling_rps": None}) == []

@@ -99,7 +99,7 @@ def test_a_lock_without_the_right_hashes(checkout: Path, wrong: str) -> None:
     assert has("one", "markupsafe")
 
 
-def test_what_is_not_in_the_lock(checkout: Path) -> None:
+def test_a_package_that_is_not_in_the_lock(checkout: Path) -> None:
     needs(checkout, "one", "sanic")
     with pytest.raises(InstallError, match="services/one: sanic not in the lock, run `make lock`"):
         environments.ensure(["one"])
@@ -112,8 +112,8 @@ def test_no_requirements(checkout: Path) -> None:
         environments.ensure(["one"])
 
 
-def test_a_part_of_the_lock_is_what_a_package_brings(checkout: Path) -> None:
-    """What needs what is in the lock's comments; a package may be there twice."""
+def test_a_part_of_the_lock_has_all_dependencies(checkout: Path) -> None:
+    """The dependencies are in the lock's comments; a package may be there twice."""
     old = "click==8 ; python_version < '3.12' \\\n    --hash=sha256:1\n    # via flask\n"
     new = "click==9 ; python_version >= '3.12' \\\n    --hash=sha256:2\n    # via flask\n"
     flask = "flask==3 \\\n    --hash=sha256:3\n    # via -r -\n"
@@ -140,3 +140,22 @@ def test_the_pin_of_one_package() -> None:
     assert bootstrap.pin_of("a", text) == "a==1 \\\n    --hash=sha256:1\n"
     assert bootstrap.pin_of("ab", text).count("--hash") == 2
     assert bootstrap.pin_of("ab", text.removesuffix("# x\n")) == bootstrap.pin_of("ab", text)
+
+
+def test_without_venv_the_harness_is_installed_by_uv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a Debian without python3-venv; and where there is no uv a line says what to do."""
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "find_spec", lambda name: None)
+    monkeypatch.setattr(bootstrap, "run", lambda environment, *command: asked.append(command[:3]))
+    (tmp_path / "lock").write_text(CLICK, encoding="utf-8")
+    (tmp_path / "venv").mkdir()
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: f"/there/{name}")
+    bootstrap.ensure(tmp_path / "venv", tmp_path / "lock", {})
+    assert asked == [("/there/uv", "venv", "--quiet"), ("/there/uv", "--quiet", "pip")]
+    (tmp_path / "venv" / "built-from").unlink()
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match=r"install python3-venv .*, or uv"):
+        bootstrap.ensure(tmp_path / "venv", tmp_path / "lock", {})

@@ -1,4 +1,4 @@
-"""What a process tree holds, read from outside and from a shell beside it."""
+"""The memory of a process tree, read from outside and from a shell beside it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from loadtests.bench.kinds import KINDS
 from loadtests.bench.measure import used
 from loadtests.runtime import Usage, footprint
 from loadtests.runtime.footprint import Footprint
+from loadtests.workloads import KINDS
 
 # 20 threads that wait, 30 descriptors and 40 MiB more than a bare interpreter; then they are
 # woken 1000 times.
@@ -66,7 +66,7 @@ def test_a_tree_is_the_sum_of_its_processes(holder: subprocess.Popen[str]) -> No
 
 
 def test_switches_are_those_of_all_threads(holder: subprocess.Popen[str]) -> None:
-    """The file of the process has those of its first thread only."""
+    """The /proc file of a process has the switches of its first thread only."""
     process = psutil.Process(holder.pid)
     before = footprint.of([process], switches=True)
     assert holder.stdin is not None
@@ -92,7 +92,7 @@ def test_a_process_that_has_ended(holder: subprocess.Popen[str]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it is for a container")
 def test_a_shell_reads_the_same(holder: subprocess.Popen[str]) -> None:
-    """In a container it sees no other processes; here it is shown this one alone."""
+    """The shell, which is for containers, reads the same numbers of one process."""
     script = footprint.SHELL.replace("/proc/[0-9]*;", f"/proc/{holder.pid} /proc/$$;")
     for wanted in ("footprint", "switches"):
         shell = subprocess.run(
@@ -106,13 +106,19 @@ def test_a_shell_reads_the_same(holder: subprocess.Popen[str]) -> None:
         assert here.pss_bytes == pytest.approx(there.pss_bytes, rel=0.05)
 
 
-def test_what_a_point_gets_of_two_looks() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="it is of Linux")
+def test_the_kernel_holds_something_for_a_socket() -> None:
+    before = footprint.kernel_bytes()
+    assert before is not None and before > 2**20
+
+
+def test_the_figures_of_a_point_from_two_readings() -> None:
     looks = (
         Usage(1.0, 500), Footprint(400, 10, 20, 1000, 10),
         Usage(1.5, 900), Footprint(800, 11, 21, 1300, 5),
     )  # fmt: skip
     last = {"pss_bytes": 800, "threads": 11, "descriptors": 21}
-    switches = {"voluntary_switches": 300, "involuntary_switches": 0}
+    switches = {"voluntary_switches": 300, "involuntary_switches": 0, "kernel_bytes": None}
     assert used(KINDS["delay"], *looks) == {"cpu_s": 0.5, "rss_bytes": 900, **last, **switches}
     first = {"pss_bytes": 400, "threads": 10, "descriptors": 20}
     assert used(KINDS["chat"], *looks) == {"cpu_s": 0.5, "rss_bytes": 500, **first, **switches}

@@ -13,19 +13,19 @@ from conftest import Stage
 from test_generator import closed, events
 
 from loadtests.bench import measure
-from loadtests.bench.kinds import KINDS
 from loadtests.bench.laps import Laps
 from loadtests.bench.plan import Part
-from loadtests.bench.profiles import Profile
+from loadtests.bench.profiles import made
 from loadtests.bench.verdict import judge
 from loadtests.catalog import PROCESSES, Service
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
 from loadtests.runtime.process import fetch
+from loadtests.workloads import KINDS
 
 # Long enough for a slow machine to send a few requests and measure two short windows.
 HELD: dict[str, Any] = {
-    "kind": "held", "held": (0, 5, 12), "delay_s": 4.0, "warmup_s": 0.05, "window_s": 0.2,
+    "kind": "held", "held": (0, 5, 12), "delay_s": 4.0, "warmup_s": 0.05, "window_s": 0.6,
 }  # fmt: skip
 
 
@@ -44,27 +44,32 @@ def test_a_wrong_answer_in_the_end(stage: Stage, runtime: LocalRuntime) -> None:
     assert problem == "40 of 40 held requests were not answered as asked (40 wrong body)"
 
 
-def test_who_answers_too_early_is_not_measured(stage: Stage, runtime: LocalRuntime) -> None:
+def test_a_service_that_answers_too_early_is_not_measured(
+    stage: Stage, runtime: LocalRuntime
+) -> None:
     _, *lines = events(runtime, stage(bad="skips")[0], **HELD)
     failed = [line["reason"] for line in lines if line["event"] == "failed"]
     early = r"of \d+ requests \d+ did not wait until the end \(\d+ right\): delay_s is too short"
     assert [bool(re.match(early, reason)) for reason in failed] == [True, True]
 
 
-def test_who_cannot_hold_so_many_says_how_many(
+def test_a_service_with_too_few_slots_fails_with_their_number(
     stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ones that fit are measured, and seen to be answered."""
+    """The steps that fit are measured, and their requests are answered."""
     monkeypatch.setitem(runtime.settings, "CONCURRENCY", "8")
     _, *lines = events(runtime, stage("good")[0], **HELD)
-    assert [line["event"] for line in lines] == [*["open", "over", "close"] * 2, "failed"]
+    assert [line["event"] for line in lines] == [
+        *["opening", "open", "over", "close"] * 2,
+        "failed",
+    ]
     assert lines[-1]["reason"] == "it can hold 8 requests, not 12"
     assert lines[-2]["problems"] == []
 
 
 def test_as_many_processes_as_requests(stage: Stage, runtime: LocalRuntime) -> None:
     service = replace(stage("good")[0], model=PROCESSES)
-    of = Profile(**{**HELD, "delay_s": 1.5}, name="held", title="", rounds=2, processes=(1, 3))
+    of = made("held", **{**HELD, "delay_s": 1.5}, title="", rounds=2, processes=(1, 3))
     part = Part(of, [service], {}, runtime)
     result = runs.empty("held", services={"good": {"info": None}})
     with runtime:
@@ -79,7 +84,7 @@ def test_as_many_processes_as_requests(stage: Stage, runtime: LocalRuntime) -> N
 
 
 def running_with(runtime: LocalRuntime, service: Service, workers: int) -> int:
-    with runtime.service(service, workers=workers) as running:
+    with runtime.service(service, given={"WORKERS": str(workers)}) as running:
         said: int = json.loads(fetch(f"{running.url}/info")[1])["workers"]
     return said
 
@@ -93,14 +98,14 @@ def test_nobody_needs_to_be_answered_in_the_window() -> None:
     assert (point.valid, point.invalid_because) == (True, [])
 
 
-def test_what_is_read_is_from_before_the_window(
+def test_memory_is_read_while_requests_wait(
     stage: Stage, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the end of the last one all have been answered."""
+    """Memory is read with all requests waiting: after the last window they are answered."""
     (service,) = stage("good")
     with runtime, runtime.service(service) as running:
-        of = Profile(name="held", title="", rounds=1, **HELD)
-        looks = measure.windows(running, of, of.steps(), runtime, service, Laps())
+        of = made("held", title="", rounds=1, **HELD)
+        looks = measure.windows(running, of, of.steps(), runtime, service, Laps(), "")
         measured = [used for _, _, used in looks]
     descriptors = [used["descriptors"] for used in measured]
     assert descriptors[1] >= descriptors[0] + 2 * 5

@@ -50,7 +50,7 @@ def test_the_mean_of_a_histogram_alone() -> None:
 
 
 def test_merging_equals_recording_all() -> None:
-    """Over rounds and processes nothing is lost."""
+    """Merging the histograms of rounds and processes loses nothing."""
     rng = random.Random(4)
     parts = [some_times(rng, size) for size in (1, 700, 0, 50)]
     whole = histogram.of([time for part in parts for time in part])
@@ -73,7 +73,7 @@ def test_nothing() -> None:
     assert histogram.measured([]) == {**nothing, "histogram": ""}
 
 
-def test_what_is_out_of_range_is_counted_at_its_end() -> None:
+def test_times_out_of_range_are_counted_at_its_end() -> None:
     text = histogram.of([0.0, 1e-9, 119_000.0, 1e9])
     assert HdrHistogram.decode(text).total_count == 4
     figures = histogram.figures(text)
@@ -81,9 +81,10 @@ def test_what_is_out_of_range_is_counted_at_its_end() -> None:
     assert figures["max_ms"] == pytest.approx(120_000, rel=1e-3)
 
 
-def test_whoever_reads_a_run_does_not_load_locust() -> None:
-    """It would patch the process."""
-    said = "import sys, loadtests.record; print({'locust', 'gevent'} & sys.modules.keys())"
+def test_neither_the_bench_nor_a_report_loads_locust() -> None:
+    """Locust patches a process that imports it."""
+    asked = "loadtests.record, loadtests.bench.rounds, loadtests.report.sections"
+    said = f"import sys, {asked}; print({{'locust', 'gevent'}} & sys.modules.keys())"
     done = subprocess.run(
         [sys.executable, "-c", said], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -1,7 +1,8 @@
-"""What a run measures of its own generator and backend before anything else."""
+"""The generator and the backend, which a run measures before anything else."""
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ from loadtests import record
 from loadtests.bench import instruments
 from loadtests.load import burn
 from loadtests.record import summarise
-from loadtests.report import tables
-from loadtests.report.parts import split
+from loadtests.report.results.parts import split
+from loadtests.report.tables import common
 from loadtests.runtime import ServiceFailed
 from loadtests.runtime.local import LocalRuntime
 from loadtests.runtime.process import fetch
@@ -80,23 +81,21 @@ def test_a_run_measures_its_instruments_once(
     assert result.spent["instruments_s"] > 0
 
 
-def test_a_point_near_the_ceiling_of_its_run_is_invalid(
+def test_a_point_near_the_ceiling_of_its_run_is_bound(
     stage: Stage, runtime: LocalRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services = stage("one")
     low = {**SOME, "generator_ceiling_rps": 10.0}
     monkeypatch.setattr(instruments, "measure", lambda runtime: low)
     status, result = run(runtime, services, tmp_path / "results", users=(2,))
-    words = "are more than 80% of the 10 that the generator can do here"
-    assert status == 1
-    assert any(reason.endswith(words) for reason in result.points[0].invalid_because)
+    assert status == 0
+    assert {point.bound for point in result.points} == {"generator"}
 
 
 def test_the_best_window_is_the_ceiling() -> None:
-    windows: list[dict[str, Any]] = [{"cycles_per_ms": 95_432.1}]
-    windows += [{"requests": n, "duration_s": 0.5} for n in (900, 1000, 800)]
+    windows: list[dict[str, Any]] = [{"requests": n, "duration_s": 0.5} for n in (900, 1000, 800)]
     windows += [{"p50_ms": 100.25, "p99_ms": 99.9}, {"late_p50_ms": 0.1, "late_p99_ms": 0.6}]
-    assert instruments.instruments(windows) == {
+    assert instruments.instruments(95_432.1, windows) == {
         "generator_ceiling_rps": 2000.0,
         "added_p50_ms": 0.25,
         "added_p99_ms": 0.0,
@@ -152,7 +151,21 @@ def test_a_runtime_without_a_null_server_goes_on(
     assert said == "the instruments could not be measured: there is no core for it\n"
 
 
-def test_the_first_page_shows_them(tmp_path: Path) -> None:
+def test_the_cpu_is_measured_on_the_core_of_the_service(
+    runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the bursts run; and what it says instead of a number is told."""
+    (tmp_path / "prints_its_cores.py").write_text("import os; print(*os.sched_getaffinity(0))")
+    monkeypatch.setattr(burn, "__name__", "prints_its_cores")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    runtime._service_cpus = {max(os.sched_getaffinity(0))}
+    assert runtime.burn() == max(os.sched_getaffinity(0))
+    monkeypatch.setattr(burn, "__name__", "no_such_module")
+    with pytest.raises(ServiceFailed, match=r"not measured: .*no_such_module"):
+        runtime.burn()
+
+
+def test_they_stand_before_the_appendix(tmp_path: Path) -> None:
     made = runs.made_up(users=(10,))
     assert "The instruments" not in page(made, tmp_path / "without").tables
     made.instruments = SOME
@@ -165,7 +178,7 @@ def test_the_first_page_shows_them(tmp_path: Path) -> None:
     ]
     (markdown,) = folder.rglob("report.md")
     text = markdown.read_text()
-    assert text.index("21,000 requests/s") < text.index("## standard")
+    assert text.index("21,000 requests/s") < text.index("Effective settings")
     assert record.load(markdown.with_name("run.json")).instruments == SOME
     older = {name: value for name, value in SOME.items() if name != "burn_cycles_per_ms"}
     made.instruments = older
@@ -175,11 +188,11 @@ def test_the_first_page_shows_them(tmp_path: Path) -> None:
 def test_rounds_that_differ_are_marked() -> None:
     made = runs.made_up(users=(10,))
     (part,) = split(made)
-    assert "remarks" not in [name for name, _ in tables.full(part).columns]
+    assert "remarks" not in [name for name, _ in common.full(part).columns]
     slow = next(p for p in made.points if (p.service, p.round) == ("tornado", 2))
     slow.rps *= 0.7
     made.summary = summarise(made.points)
     (part,) = split(made)
-    remarks = {row.cells[0].text: row.cells[-1].text for row in tables.full(part).rows}
+    remarks = {row.cells[0].text: row.cells[-1].text for row in common.full(part).rows}
     assert "rounds differ by up to " in remarks.pop("tornado")
     assert set(remarks.values()) == {"–"}

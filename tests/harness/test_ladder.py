@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.ladder import climb as climbing
-from loadtests.ladder import report
+from loadtests.ladder import record, report
 from loadtests.ladder.climb import RUNGS, Climb, Rung, climb
 from loadtests.record import InvalidRun
 from loadtests.runtime import ServiceFailed
@@ -41,14 +41,14 @@ def test_a_rung_makes_requests_and_no_more_than_the_delay_allows(
     rung: Rung, done: dict[str, Climb]
 ) -> None:
     measured = done[rung.name]
-    # What was under way when the window opened may end in it, besides what the limit counts.
+    # Requests in flight when the window opened may end in it, beyond those of the limit.
     assert 0 < measured.rps <= measured.limit_rps * (1 + DELAY_S / WINDOW_S)
     assert measured.threads == (1 if rung.extra else measured.in_flight)
     assert 0 < measured.idle_share < 1
 
 
 def test_five_threads_make_five_times_the_requests_of_one(done: dict[str, Climb]) -> None:
-    """At a backend of 5 s one makes 0.2/s and five make 1/s; this one is 25 times as fast."""
+    """Before a backend of 5 s: one thread 0.2/s, five 1/s; here all is 25 times as fast."""
     one, five = done["rung2_threads_1"], done["rung2_threads_5"]
     assert one.rps == pytest.approx(1 / DELAY_S, rel=0.25)
     assert five.rps / one.rps == pytest.approx(5, rel=0.25)
@@ -87,7 +87,7 @@ def example(round_number: int, rps: float, lag: float | None) -> Climb:
 
 def test_the_report_shows_medians_and_is_the_same_when_written_again(tmp_path: Path) -> None:
     climbs = [example(1, 4.9, None), example(2, 4.5, None), example(3, 5.0, None)]
-    report.save(tmp_path, HEAD, climbs)
+    record.save(tmp_path, HEAD, climbs)
     report.write(tmp_path)
     first = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     assert first.keys() == {"run.json", "report.md", "ladder.svg"}
@@ -97,7 +97,7 @@ def test_the_report_shows_medians_and_is_the_same_when_written_again(tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"schema": 1})])
-def test_what_is_no_run_of_the_ladder_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_run_of_the_ladder_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(InvalidRun, match=r"run\.json"):
         report.write(tmp_path)

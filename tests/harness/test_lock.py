@@ -76,7 +76,7 @@ def test_all_anew(checkout: Path) -> None:
     assert pins(checkout) == ["a==1.0", "lower==1.1"]
 
 
-def test_what_one_service_adds(checkout: Path) -> None:
+def test_one_service_adds_its_packages(checkout: Path) -> None:
     commands.lock("")
     publish(checkout, "a", "1.1")
     publish(checkout, "lower", "1.1")
@@ -91,7 +91,7 @@ def test_what_one_service_adds(checkout: Path) -> None:
     assert lock(checkout) == once
 
 
-def test_what_would_change_a_pin_is_refused(checkout: Path) -> None:
+def test_a_service_that_would_change_a_pin_is_refused(checkout: Path) -> None:
     commands.lock("")
     publish(checkout, "lower", "1.1")
     publish(checkout, "b", "1.1", needs="lower>=1.1")

@@ -10,15 +10,15 @@ import pytest
 import runs
 from conftest import Stage
 
+from loadtests.bench import profiles
 from loadtests.bench.laps import Laps
 from loadtests.bench.measure import measure
 from loadtests.bench.plan import Part
-from loadtests.bench.profiles import Profile
 from loadtests.catalog import Service
 from loadtests.runtime.local import LocalRuntime
 
-MAP = Profile(
-    name="map", title="Map", kind="map", delays=(0.02, 0.1), users=(5, 10), rounds=1,
+MAP = profiles.made(
+    "map", title="Map", kind="map", delays=(0.02, 0.1), users=(5, 10), rounds=1,
     warmup_s=0.1, window_s=0.8,
 )  # fmt: skip
 

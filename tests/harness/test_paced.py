@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from loadtests.load.address import Address
+
 BODY = b'{"delay":0.01,"id":"%s"}'
 
 
@@ -28,7 +30,7 @@ class Clock:
 class FakeConnection:
     """Answers after as many seconds as the test has left in `answers_s`, then at once."""
 
-    address = ("127.0.0.1", 80)
+    address = Address("127.0.0.1", 80)
     answers_s: list[float]
     clock: Clock
 
@@ -51,20 +53,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     FakeConnection.clock, FakeConnection.answers_s = Clock(), []
     monkeypatch.setattr(users, "Connection", FakeConnection)
     monkeypatch.setattr(users.time, "perf_counter", FakeConnection.clock.perf_counter)
-    monkeypatch.setattr(users.random, "random", lambda: 0.0)  # where in its periods a user is
+    where = SimpleNamespace(random=lambda: 0.0)  # in its periods a user is
+    monkeypatch.setattr(users.PacedUser, "rng", where)
     monkeypatch.setattr(users.gevent, "sleep", FakeConnection.clock.sleep)
     return FakeConnection.clock
 
 
 def kinds() -> list[type[Any]]:
-    from loadtests.load.workloads.interference import HeavyUser, LightUser
-    from loadtests.load.workloads.pollers import PollingUser
+    from loadtests.workloads.pollers.load import PollingUser
 
-    return [LightUser, HeavyUser, PollingUser]
+    return [PollingUser]
 
 
 def user_of(kind: type[Any], fire: Callable[..., None] = lambda **_: None) -> Any:
-    """One that is running, as Locust would have it; it tells `fire` of its requests."""
+    """A user in the state that Locust gives running ones; `fire` gets its requests."""
     from locust.user.task import LOCUST_STATE_RUNNING
 
     class User(kind):  # type: ignore[misc]
@@ -79,7 +81,7 @@ def user_of(kind: type[Any], fire: Callable[..., None] = lambda **_: None) -> An
 
 
 def test_one_request_is_due_in_each_period(clock: Clock) -> None:
-    """At least half a period after the last one, and not in step with anything."""
+    """Requests are at least half a period apart, and not at equal distances."""
     for kind in kinds():
         clock.now = 100.0
         user = user_of(kind)
@@ -103,7 +105,7 @@ def test_they_begin_spread_over_a_period(clock: Clock) -> None:
 
 
 def test_response_times_count_from_when_a_request_was_due(clock: Clock) -> None:
-    """One answer takes 9 s; those that were due meanwhile are as late as they are."""
+    """One answer takes 9 s; requests due meanwhile count the time since they were due."""
     from locust.user.task import LOCUST_STATE_STOPPING
 
     times_ms: list[float] = []

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from conftest import TOML, Stage
 
+from loadtests import catalog, runtime
 from loadtests.bench import plan, profiles
 from loadtests.bench.plan import Part
-from loadtests.bench.profiles import Profile, UnknownProfile
+from loadtests.bench.profiles import Profile, UnknownProfile, made
+from loadtests.runtime.local import LocalRuntime
 
 SETTINGS = {"CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
 TIMES: dict[str, Any] = {"rounds": 2, "warmup_s": 0.1, "window_s": 1.0}
-CHAT = Profile(
-    name="talk", title="Talk", kind="chat", connections=(0, 5), deliveries_rps=10,
+CHAT = made(
+    "talk", title="Talk", kind="chat", connections=(0, 5), deliveries_rps=10,
     concurrency=6000, **TIMES,
 )  # fmt: skip
-PAIR = Profile(name="pair", title="Two", users=(1,), delay_s=0.1, services=("a", "b"), **TIMES)
+PAIR = made("pair", title="Two", users=(1,), delay_s=0.1, services=("a", "b"), **TIMES)
 
 Parts = Callable[..., list[Part]]
 
@@ -41,7 +44,7 @@ def names(part: Part) -> list[str]:
     return [service.name for service in part.services]
 
 
-def test_who_is_measured(parts: Parts) -> None:
+def test_services_without_the_route_are_left_out(parts: Parts) -> None:
     chat, pair = parts(CHAT, PAIR)
     assert (names(chat), names(pair)) == (["a", "c"], ["a", "b"])
     assert {service.name: why for service, why in chat.left_out.items()} == {
@@ -54,18 +57,18 @@ def test_who_is_measured(parts: Parts) -> None:
     assert (names(chat), names(pair)) == (["c"], ["c", "b"])
 
 
-def test_one_is_measured_again(parts: Parts) -> None:
-    """It stays itself but for its name in results; who is not measured is not measured again."""
-    twice = Profile(name="twice", title="Two", users=(1,), delay_s=0.1, again="b", **TIMES)
+def test_some_are_measured_again(parts: Parts) -> None:
+    """A second measurement differs in its name only; a service left out has none."""
+    twice = made("twice", title="Two", users=(1,), delay_s=0.1, again=("b", "c"), **TIMES)
     (part,) = parts(twice)
-    assert names(part) == ["a", "b", "c", "b"]
-    assert [service.label for service in part.services] == ["a", "b", "c", "b-again"]
+    assert names(part) == ["a", "b", "c", "b", "c"]
+    assert [service.label for service in part.services] == ["a", "b", "c", "b-again", "c-again"]
     assert part.services[3].folder == part.services[1].folder
-    assert part.points() == 2 * 4
-    assert part.description()["again"] == "b"
+    assert part.points() == 2 * 5
+    assert part.description()["again"] == ("b", "c")
     assert part.runtime.services == ["a", "b", "c"]  # type: ignore[attr-defined]
     (part,) = parts(twice, services="a c")
-    assert names(part) == ["a", "c"]
+    assert names(part) == ["a", "c", "c"]
     (part,) = parts(PAIR)
     assert names(part) == ["a", "b"] and "again" not in part.description()
 
@@ -78,7 +81,7 @@ def test_nobody_is_left(parts: Parts) -> None:
 
 
 def test_concurrency(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The profile's where nobody says another one; and only for its own services."""
+    """CONCURRENCY is the profile's unless it is set, and only for its own services."""
 
     def given() -> list[str]:
         return [part.runtime.settings["CONCURRENCY"] for part in parts(CHAT, PAIR)]  # type: ignore[attr-defined]
@@ -86,3 +89,16 @@ def test_concurrency(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     assert given() == ["6000", "1000"]
     monkeypatch.setenv("CONCURRENCY", "1000")
     assert given() == ["1000", "1000"]
+
+
+def test_a_floor_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The floor's program may be missing locally; images have it. It has two routes."""
+    floor = next(one for one in catalog.select("") if one.kind == catalog.FLOOR)
+    monkeypatch.setattr(shutil, "which", lambda program, path: None)
+    pair = plan.part(PAIR, [floor, catalog.load("tornado")], "local", {})
+    assert [service.name for service in pair.services] == ["tornado"]
+    assert pair.left_out == {floor: f"{floor.program} is not installed"}
+    monkeypatch.setattr(shutil, "which", lambda program, path: program)
+    assert plan.part(PAIR, [floor], "local", {}).services == [floor]
+    assert [floor.has(route) for route in ("/", "/info", "/fanout", "/chat")] == [1, 1, 0, 0]
+    assert runtime.lacks(LocalRuntime("a test", [], {}), floor) == ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +18,7 @@ from conftest import SETTINGS, Stage
 
 from loadtests.runtime import ServiceFailed, environments, local, settings_of
 from loadtests.runtime.local import LocalRuntime
-from loadtests.runtime.process import ServiceProcess, fetch, free_port, is_free
+from loadtests.runtime.process import ServiceProcess, fetch, free_port, is_free, leashed
 from services import folders
 
 NOWHERE = {"BACKEND_URL": "http://127.0.0.1:9", **SETTINGS}
@@ -45,7 +47,7 @@ def group(process: ServiceProcess) -> list[int]:
 
 @pytest.fixture
 def sleeping(tmp_path: Path) -> Iterator[Path]:
-    """Where a service writes the pid of the child it leaves; that ends with the test."""
+    """The file for the pid of a child that a service leaves; it ends with the test."""
     path = tmp_path / "services" / "one" / "child.pid"
     yield path
     if path.exists() and psutil.pid_exists(int(path.read_text())):
@@ -108,14 +110,14 @@ def test_a_second_ctrl_c_while_it_stops(stage: Stage, monkeypatch: pytest.Monkey
 def test_leaves_a_child_behind(stage: Stage, sleeping: Path) -> None:
     with started(stage, "parent") as process:
         process.wait_ready()
-        child = int(sleeping.read_text())
+        child = int(sleeping.read_text(encoding="utf-8"))
         assert sorted(group(process)) == sorted([process.pid, child])
     assert process.returncode == 0
     assert gone(child)
 
 
 def gone(pid: int) -> bool:
-    """Whether it ended: init may take a moment to bury it."""
+    """True if the process ended: init may take a moment to reap it."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
@@ -127,6 +129,15 @@ def gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel does not tell of it")
+def test_nothing_is_started_for_a_harness_that_has_ended() -> None:
+    command = leashed(sys.executable, "-c", "print('started')")
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"started\n"
+    command[command.index(str(os.getpid()))] = "1"
+    done = subprocess.run(command, capture_output=True)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
 def test_the_port_is_still_held(
     stage: Stage, runtime: LocalRuntime, sleeping: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,7 +145,7 @@ def test_the_port_is_still_held(
     (service,) = stage(one="holder")
     message = r"port \d+ was still held after one had stopped"
     with runtime, pytest.raises(ServiceFailed, match=message), runtime.service(service):
-        assert psutil.pid_exists(int(sleeping.read_text()))
+        assert psutil.pid_exists(int(sleeping.read_text(encoding="utf-8")))
 
 
 def test_the_port_of_the_backend_is_free_again(runtime: LocalRuntime) -> None:
@@ -157,7 +168,7 @@ def test_serve_is_missing(stage: Stage) -> None:
 
 def test_its_python_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage("one")
-    monkeypatch.setattr(environments, "python", lambda name: Path("/nowhere/python"))
+    monkeypatch.setattr(environments, "python", lambda name, root: Path("/nowhere/python"))
     with pytest.raises(ServiceFailed, match=r"one cannot be run: .*/nowhere/python"):
         ServiceProcess("one", {**NOWHERE, "PORT": str(free_port())})
 
@@ -170,20 +181,20 @@ def test_an_address_of_ipv6(stage: Stage) -> None:
 def test_a_limit_of_its_own_is_left_to_a_service(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the user sets CONCURRENCY for it, no profile does."""
+    """Profiles leave CONCURRENCY unset for a service with a limit of its own."""
     usual, special = stage("usual", "special")
     special = replace(special, limit="a pool of 40")
     profile = {"CONCURRENCY": "6000", "BACKEND_TIMEOUT_S": "3"}
     monkeypatch.delenv("CONCURRENCY", raising=False)
     assert settings_of(usual, profile) == profile
     assert settings_of(special, profile) == {"BACKEND_TIMEOUT_S": "3"}
-    assert settings_of(special, {}, workers=2) == {"WORKERS": "2"}
+    assert settings_of(special, {}, {"WORKERS": "2"}) == {"WORKERS": "2"}
     monkeypatch.setenv("CONCURRENCY", "50")
     assert settings_of(special, {"CONCURRENCY": "50"}) == {"CONCURRENCY": "50"}
 
 
 def test_only_its_settings_reach_a_service(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What server programs and libraries read themselves has no effect."""
+    """Variables that server programs and libraries read have no effect."""
     (service,) = stage("one")
     (service.folder / "serve").write_text("env\n")
     for name in ("GUNICORN_CMD_ARGS", "UVICORN_WORKERS", "HTTP_PROXY", "PYTHONSAFEPATH"):
@@ -211,7 +222,7 @@ def test_the_cores_are_its_own(stage: Stage) -> None:
 def test_usage_counts_the_whole_tree(stage: Stage, runtime: LocalRuntime, sleeping: Path) -> None:
     (service,) = stage(one="parent")
     with runtime, runtime.service(service) as running:
-        top = psutil.Process(int(sleeping.read_text())).parent()
+        top = psutil.Process(int(sleeping.read_text(encoding="utf-8"))).parent()
         assert top is not None
         before = running.usage()
         own = top.memory_info().rss
@@ -225,6 +236,21 @@ def test_usage_counts_the_whole_tree(stage: Stage, runtime: LocalRuntime, sleepi
         os.waitid(os.P_PID, top.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet buried
         with pytest.raises(ServiceFailed, match="one exited with -9 in mid-run"):
             running.usage()
+
+
+def test_cpu_of_a_process_that_has_ended_is_kept(
+    stage: Stage, runtime: LocalRuntime, sleeping: Path
+) -> None:
+    (service,) = stage(one="parent")
+    with runtime, runtime.service(service) as running:
+        child = psutil.Process(int(sleeping.read_text(encoding="utf-8")))
+        before = running.usage()
+        child.kill()
+        deadline = time.monotonic() + 10
+        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert running.usage().cpu_s >= before.cpu_s > 0
 
 
 def test_a_free_port() -> None:

@@ -11,8 +11,8 @@ import pytest
 from loadtests.catalog import ROOT
 
 TOP = {
-    "README.md", "Makefile", "compose.yaml", "pyproject.toml", "LICENSE", ".ci", ".github",
-    "services", "loadtests", "results", "tests", "docs",
+    "README.md", "Makefile", "compose.yaml", "pyproject.toml", "LICENSE", "action.yml",
+    ".ci", ".github", "services", "loadtests", "results", "tests", "docs",
 }  # fmt: skip
 PARTS = (
     "services/CONTRACT.md",
@@ -35,7 +35,7 @@ LONGEST = 250
 
 
 def files() -> list[Path]:
-    """What is, or is about to be, in the repository."""
+    """The files that are, or are about to be, in the repository."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -65,7 +65,7 @@ def test_nothing_else_is_on_top() -> None:
 def test_the_readme_names_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text()
     assert re.search(r"^ *make bench\b", text, re.M)
-    assert re.search(r"^ *make ui\b", text, re.M)
+    assert re.search(r"^ *make test\b", text, re.M)
 
 
 def test_no_path_of_a_machine_that_built_something() -> None:
@@ -85,6 +85,17 @@ def test_the_locks_name_no_index() -> None:
     )
 
 
+def test_results_stay_lean() -> None:
+    """Pages that `make report` makes are not kept, and a clone is no burden."""
+    kept = [path for path in files() if path.relative_to(ROOT).parts[0] == "results"]
+    assert [path for path in kept if path.suffix == ".html"] == []
+    assert sum(path.stat().st_size for path in kept) <= 6 * 2**20
+    for path in kept:
+        if path.name == "run.json":
+            points = path.read_text(encoding="utf-8").count('"scenario":')  # and summaries
+            assert path.stat().st_size <= 50_000 + 1_500 * points, path
+
+
 def test_modules_stay_short() -> None:
     long = {
         path.name: lines
@@ -95,7 +106,7 @@ def test_modules_stay_short() -> None:
 
 
 def test_files_come_out_of_git_with_the_ends_of_lines_of_a_shell() -> None:
-    """Whatever the system, and its settings of git: containers and shells read them."""
+    """Lines end in LF whatever git's settings are: containers and shells read the files."""
     asked = ["services/fastapi/serve", "services/fastapi/app.py", ".ci/run", "compose.yaml"]
     command = ["git", "check-attr", "text", "eol", "--", *asked]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

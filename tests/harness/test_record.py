@@ -15,9 +15,9 @@ import runs
 
 from loadtests import record
 from loadtests.catalog import ROOT
-from loadtests.ladder import report as ladder
+from loadtests.ladder import record as ladder
 from loadtests.load import histogram
-from loadtests.record import InvalidRun, Point, Run, Spread, schema, summarise
+from loadtests.record import InvalidRun, Run, Spread, schema, stored, summarise
 
 # Writes a run over another one where files may not grow beyond 4 KiB.
 NO_SPACE = """
@@ -32,7 +32,7 @@ record.save(run, path)
 """
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_run_is_loaded_alike(tmp_path: Path) -> None:
     for run in (runs.troubled(), runs.empty(finished_at=None)):
         record.save(run, tmp_path / "run.json")
         assert record.load(tmp_path / "run.json") == run
@@ -60,7 +60,7 @@ def test_nothing_is_written_that_does_not_fit_the_schema(tmp_path: Path) -> None
 
 def doctored(*where: Any, to: Any = None) -> dict[str, Any]:
     """A run as JSON with the value at `where` set to `to`, or left out."""
-    document = asdict(runs.made_up(rounds=1))
+    document = stored.document(runs.made_up(rounds=1))
     inner: Any = document
     for key in where[:-1]:
         inner = inner[key]
@@ -75,9 +75,9 @@ def doctored(*where: Any, to: Any = None) -> dict[str, Any]:
     "document",
     [
         [],
-        doctored("schema", to=5),
-        doctored("schema", to=1),
-        doctored("schema", to="2"),
+        doctored("schema", to=4),
+        doctored("schema", to=7),
+        doctored("schema", to="6"),
         doctored("workloads", "standard", "kind"),
         doctored("workloads", "standard", "kind", to="other"),
         doctored("services", "sanic", "kind"),
@@ -90,7 +90,7 @@ def doctored(*where: Any, to: Any = None) -> dict[str, Any]:
         doctored("machine", "name", to="../x"),
         doctored("services", "sanic", "model"),
         doctored("services", "sanic", "info", to={}),
-        doctored("points", 0, "p99_ms"),
+        doctored("points", 0, "requests"),
         doctored("points", 0, "p98_ms", to=1.0),
         doctored("points", 0, "p99_ms", to="fast"),
         doctored("points", 0, "requests", to=-1),
@@ -108,101 +108,33 @@ def test_a_doctored_run_is_refused(tmp_path: Path, document: Any) -> None:
         record.load(path)
 
 
-def before_histograms() -> Run:
-    """A run as it is read when it was written before there were histograms."""
+def test_a_row_has_only_what_is_known(tmp_path: Path) -> None:
+    """What is left out has its default; what went wrong is there, also where it is nothing."""
     run = runs.troubled()
-    known = json.loads(schema.FILES[2].read_text())["$defs"]["point"]["properties"].keys()
-    old = [{key: v for key, v in asdict(point).items() if key in known} for point in run.points]
-    run.points = [Point(**point) for point in old]
-    run.summary = summarise(run.points)
-    return run
-
-
-def before_kinds(run: Run, **cannot: dict[str, str]) -> dict[str, Any]:
-    """A run as it was written when its services had no kinds, but said what they cannot."""
-    document = asdict(run)
-    for name, about in document["services"].items():
-        for field in ("kind", "offers", "exceptions", "limit"):
-            del about[field]
-        about["cannot"] = cannot.get(name.replace("-", "_"), {})
-    for row in document["points"]:
-        del row["served"]
-    return document
-
-
-def without_kinds(run: Run) -> dict[str, dict[str, Any]]:
-    """The services of such a run as they are read."""
-    new = {"kind": "", "offers": [], "exceptions": {}, "limit": ""}
-    return {name: about | new for name, about in run.services.items()}
-
-
-def test_a_run_of_the_third_schema(tmp_path: Path) -> None:
-    """What a service could not do is now said with the profile, and with the exceptions."""
-    run = runs.made_up()
-    run.workloads["chat"] = {"kind": "chat", "title": "", "route": "/chat"}
-    cannot = {"/chat": "it hears nothing", "keep-alive": "it would only wait"}
-    document = before_kinds(run, tornado_blocking=cannot) | {"schema": 3}
-    path = tmp_path / "run.json"
-    path.write_text(json.dumps(document))
-    read = record.load(path)
-    assert read.schema == 4
-    assert (read.points, read.summary) == (run.points, run.summary)
-    assert read.workloads["chat"]["left_out"] == {"tornado-blocking": "it hears nothing"}
-    assert "left_out" not in read.workloads["standard"]
-    expected = without_kinds(run)
-    expected["tornado-blocking"]["exceptions"] = {"keep-alive": "it would only wait"}
-    assert read.services == expected
-    record.save(read, path)
-    assert record.load(path) == read
-
-
-def second_schema() -> dict[str, Any]:
-    """That run as it was written."""
-    document = before_kinds(before_histograms()) | {"schema": 2}
-    del document["instruments"], document["spent"]
-    known = json.loads(schema.FILES[2].read_text())["$defs"]
-    for rows, of in ((document["points"], "point"), (document["summary"], "summary")):
+    record.save(run, tmp_path / "run.json")
+    document = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    described = json.loads(schema.FILE.read_text(encoding="utf-8"))
+    for rows, kind in ((document["points"], "point"), (document["summary"], "summary")):
+        always = {*described["$defs"][kind]["required"]}
         for row in rows:
-            for name in row.keys() - known[of]["properties"].keys():
-                del row[name]
-    return document
+            assert always <= row.keys()
+            known = (value for name, value in row.items() if name not in always)
+            assert all(value not in (None, "", [], {}) or value == 0 for value in known)
+            assert "invalid_because" in row
+    assert record.load(tmp_path / "run.json") == run
 
 
-def test_a_run_of_the_second_schema(tmp_path: Path) -> None:
+def test_a_run_of_the_schema_before(tmp_path: Path) -> None:
+    """In it a row had also what is not known, and a summary the histogram of its points."""
+    run = runs.troubled()
+    document = asdict(run) | {"schema": 5}
+    for row in document["summary"]:
+        del row["histograms"]
+        row["histogram"] = ""
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(second_schema()))
-    run = record.load(path)
-    assert run.schema == 4
-    expected = before_histograms()
-    assert (run.points, run.summary) == (expected.points, expected.summary)
-    record.save(run, path)
+    path.write_text(json.dumps(document), encoding="utf-8")
     assert record.load(path) == run
-
-
-def test_a_run_of_the_first_schema(tmp_path: Path) -> None:
-    """What is committed was written before there were kinds of workload."""
-    document = second_schema()
-    document |= {"schema": 1, "workload": {"users": [1, 10], "delay_s": 0.1}}
-    del document["workloads"]
-    for service in document["services"].values():
-        del service["cannot"]
-    for row in document["points"] + document["summary"]:
-        for name in ("profile", "idle_connections", "heavy_requests", "heavy_p50_ms"):
-            del row[name]
-        row["ceiling_rps"] = row["ceiling_rps"] or 0.0
-        if row["efficiency"] is None and "round" in row:
-            row["efficiency"] = 0.0
-    path = tmp_path / "run.json"
-    path.write_text(json.dumps(document))
-    run = record.load(path)
-    assert run.schema == 4
-    assert run.workloads == {
-        "standard": {"kind": "delay", "title": "", "users": [1, 10], "delay_s": 0.1}
-    }
-    expected = before_histograms()
-    assert (run.points, run.summary) == (expected.points, expected.summary)
-    record.save(run, path)
-    assert record.load(path) == run
+    assert run.schema == schema.VERSION == 6
 
 
 def test_the_runs_of_the_project() -> None:
@@ -215,8 +147,8 @@ def test_the_runs_of_the_project() -> None:
             assert record.load(path).points
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', "\x00"])
-def test_what_is_no_run_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", '{"schema": 6}', "\x00"])
+def test_a_file_that_is_no_run_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(InvalidRun, match=r"run\.json"):
         record.load(tmp_path / "run.json")
@@ -225,7 +157,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def rounds(*rps: float | None, invalid: tuple[int, ...] = ()) -> Run:
-    """One service; a round without a figure measured nothing."""
+    """A run of one service; a round without a figure failed."""
     run = runs.empty()
     made = runs.made_up({"one": (0.2, 1000)}, users=(10,), rounds=len(rps)).points
     for point, figure in zip(made, rps, strict=True):

@@ -24,10 +24,12 @@ def slow_share(window: dict[str, Any]) -> float:
 
 
 def test_a_stall(stage: Stage, runtime: LocalRuntime) -> None:
-    """All closed users wait once; of what arrives at a rate, all that came meanwhile."""
+    """All closed users wait once; all open requests that arrive in the stall wait."""
     users, rate = closed(runtime, stage("good")[0], **STALL)
     for window in (users, rate):
         assert (window["failures"], without_lateness(window["problems"])) == (0, [])
         assert window["max_ms"] >= 500
     assert 0 < slow_share(users) < slow_share(rate)
     assert rate["p90_ms"] >= 200
+    assert users["recovery_s"] is None  # as many wait as ever
+    assert rate["recovery_s"] is None or 0 <= rate["recovery_s"] < 0.8

@@ -72,7 +72,7 @@ def chunked(body: bytes) -> bytes:
     return head + b"5\r\n%s\r\n%x;note=x\r\n%s\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:])
 
 
-# What a server can do wrong, or right in an unusual way, and how it has to be counted.
+# Answers that are wrong, or right in an unusual way, and how they have to be counted.
 CONDUCT = {
     "correct": "",
     "split": "",
@@ -202,7 +202,7 @@ def largest_share(server: Server, span_s: float) -> float:
 def test_starts_are_spread_over_one_delay(
     tmp_path: Path, user: str, at_least: float, at_most: float
 ) -> None:
-    """Evenly, a fifth of the first requests comes in any fifth of the delay; a herd at once.
+    """Spread evenly, a fifth of the first requests comes in any fifth of the delay.
 
     The delay is long: a busy machine may hold all of them up for some tenths of a second.
     """
@@ -216,7 +216,7 @@ def test_starts_are_spread_over_one_delay(
 
 
 def precise(times: dict[float, int]) -> bool:
-    """Whether response times are kept to 0.1 ms, and not to two significant digits."""
+    """True if response times are kept to 0.1 ms, and not to two significant digits."""
     tenths = [time * 10 for time in times]
     fine = all(abs(tenth - round(tenth)) < 1e-6 for tenth in tenths)
     return fine and any(round(tenth) % 10 for tenth in tenths)
@@ -251,7 +251,7 @@ async def uneven(request: Request, writer: asyncio.StreamWriter) -> None:
 
 
 def right_percentiles(stats: locusts.Stats) -> bool:
-    """Whether the merged times of `uneven`, asked for 0.1 s, are as Locust says, to 0.1 ms."""
+    """True if the merged times of `uneven`, asked for 0.1 s, are as Locust says, to 0.1 ms."""
     everything = sum(stats.response_times.values()) == stats.requests
     both = {stats.p50_ms, stats.p90_ms} <= stats.response_times.keys()
     return everything and both and 99.9 <= stats.p50_ms < 300 - 0.1 <= stats.p90_ms
@@ -262,7 +262,7 @@ def test_two_processes_count_all_requests(tmp_path: Path) -> None:
         stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", "--processes", "2")
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
     assert (server.connections, precise(stats.response_times)) == (20, True)
-    assert stats.requests > 50
+    assert stats.requests > 20  # each user more than once
     assert right_percentiles(stats)
 
 
@@ -280,7 +280,7 @@ def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
         worker.wait()
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
     assert (server.connections, precise(stats.response_times)) == (20, True)
-    assert stats.requests > 50
+    assert stats.requests > 20  # each user more than once
     assert right_percentiles(stats)
 
 
@@ -296,6 +296,47 @@ def test_the_chosen_service_gets_the_load(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert not one.requests
     assert other.requests
+
+
+def test_no_host_is_one_line_before_anything_is_started() -> None:
+    """Of processes that were started already an error of the first would leave the others."""
+    said = []
+    for host in ((), ("--host", "a:80")):
+        load = ("--headless", "-u", "20", "-r", "20", "-t", "3s", "--processes", "2", *host)
+        asked = subprocess.run(
+            locusts.command(*load),
+            env=locusts.environment(),
+            timeout=60,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said.append((asked.returncode, asked.stdout, asked.stderr))
+    line = "--host: the host must look like http://name:port, not {!r}\n"
+    assert said == [(2, "", line.format(host)) for host in ("", "a:80")]
+
+
+def test_the_clients_own_limit_follows_the_delay(tmp_path: Path) -> None:
+    """A request may have to wait for those before it: 60 s are less than two of 35 s."""
+    probe = tmp_path / "limit.py"
+    probe.write_text(
+        "from locust import events\n"
+        "@events.test_stop.add_listener\n"
+        "def say(environment, **_):\n"
+        "    for kind in environment.user_classes:\n"
+        "        print(kind.timeout_s)\n"
+    )
+    load = ("--headless", "-t", "1s", "--host", "http://127.0.0.1:9", "--delay", "35")
+    files = (locusts.LOCUSTFILE, probe)
+    asked = subprocess.run(
+        locusts.command(*load, "--only-summary", files=files),
+        env=locusts.environment(),
+        timeout=60,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.stdout.startswith("410.0\n"), asked.stderr
 
 
 def test_a_bad_delay_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import gevent
 import pytest
 
 from loadtests.load.websocket import WebSocket, frame_of
-from loadtests.load.workloads.chat import Room, _text
+from loadtests.workloads.chat.load import Room, _text
 
 RIGHT = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n\r\n"
 LONG = b"x" * 300
@@ -107,7 +107,7 @@ def test_frames(sent: bytes, texts: list[bytes]) -> None:
 
 
 def test_the_expected_frame_is_known_where_it_is_alone() -> None:
-    """And parsed like any other where it is not."""
+    """An expected frame is recognised alone, and parsed as any other in company."""
     ears, expected = Ears(), Ears.expected
     peer = Peer(stays=True)
     with peer as url:
@@ -144,7 +144,7 @@ def test_ends(sent: bytes, reason: str) -> None:
     )
 
 
-def test_what_it_sends_is_masked() -> None:
+def test_frames_are_sent_masked() -> None:
     ears = Ears()
     peer = Peer(b"\x89\x03abc", stays=True)
     with peer as url:
@@ -178,7 +178,7 @@ def test_no_websocket(head: str) -> None:
 
 
 class Member:
-    """As much of a WebSocket as a room knows."""
+    """The part of a WebSocket that a room uses."""
 
     def __init__(self, room: Room) -> None:
         self.last = room.number
@@ -186,12 +186,12 @@ class Member:
         self.send_text = self.sent.append
 
 
-def test_what_a_room_counts() -> None:
+def test_the_counts_of_a_room() -> None:
     room = Room()
     sender, other, third = (Member(room) for _ in range(3))
-    room.say(sender)  # type: ignore[arg-type]
+    room.say(sender, 2)  # type: ignore[arg-type]
     room.begin()
-    room.say(sender)  # type: ignore[arg-type]
+    room.say(sender, 2)  # type: ignore[arg-type]
     assert sender.sent == [_text(1), _text(2)]
     assert room.expected == frame_of(_text(2))
     now = room.sent_at[2] + 0.5

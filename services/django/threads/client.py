@@ -12,7 +12,7 @@ class Backend:
         self.pool = urllib3.connection_from_url(
             SETTINGS.backend_url,
             maxsize=SETTINGS.concurrency,  # the default keeps one
-            block=True,  # the rest wait in line
+            block=True,  # the rest are queued
             timeout=SETTINGS.backend_timeout_s,  # to connect, and for each read
             retries=urllib3.Retry(1, redirect=False, respect_retry_after_header=False),  # of 3
         )

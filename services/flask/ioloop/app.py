@@ -16,6 +16,7 @@ from flask import Response
 import contract
 import start
 from start import SETTINGS
+from tasks import together
 
 INFO = start.info()
 
@@ -89,16 +90,6 @@ def wait_for(work: Callable[[], Coroutine[None, None, object]]) -> object:
         return await work()
 
     return runner.run(after_a_look())
-
-
-async def together(*coroutines: Coroutine[None, None, object]) -> list:
-    """All results, in order; the first failure cancels the others and is raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in coroutines]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
 
 
 ignore_upgrades()

@@ -48,13 +48,13 @@ def before_fork() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 
-# A process that has just been forked has the handler of the one it comes from, which would
-# swallow a SIGTERM: nobody would ever tell it again. So it waits until the worker has its own.
+# A process that has just been forked has the handler of its parent, which would lose a SIGTERM.
+# So the signal is blocked until the worker has a handler of its own.
 os.register_at_fork(before=before_fork, after_in_parent=start.heed_sigterm)
 
 
 def queued(listener: socket.socket) -> Iterator[tuple]:
-    """Accept until there is nobody."""
+    """Accept until the backlog is empty."""
     while True:
         try:
             yield listener, *listener.accept()

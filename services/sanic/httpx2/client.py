@@ -1,4 +1,4 @@
-"""The backend by httpx2: one AsyncClient, with a kept connection for each request in flight."""
+"""The backend by httpx2: one AsyncClient, which keeps 20 connections."""
 
 import httpx2
 
@@ -10,11 +10,11 @@ class Backend:
     def __init__(self) -> None:
         limits = httpx2.Limits(
             max_connections=SETTINGS.concurrency,  # 100 by default
-            max_keepalive_connections=SETTINGS.concurrency,  # 20 by default
+            max_keepalive_connections=20,  # the default: each call goes through all there are
         )
         self.client = httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(limits=limits, retries=1, trust_env=False),
-            timeout=httpx2.Timeout(SETTINGS.backend_timeout_s, pool=None),  # the rest wait in line
+            timeout=httpx2.Timeout(SETTINGS.backend_timeout_s, pool=None),  # the rest are queued
             trust_env=False,  # no search for proxies and .netrc
         )
 

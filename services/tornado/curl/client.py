@@ -12,7 +12,7 @@ class Backend:
     def __init__(self) -> None:
         AsyncHTTPClient.configure(
             "tornado.curl_httpclient.CurlAsyncHTTPClient",
-            max_clients=SETTINGS.concurrency,  # 10 by default; the rest wait in line
+            max_clients=SETTINGS.concurrency,  # 10 by default; the rest are queued
             defaults={
                 "connect_timeout": SETTINGS.backend_timeout_s,
                 "request_timeout": SETTINGS.backend_timeout_s,  # the whole call

@@ -16,7 +16,7 @@ class Backend:
         adapter = HTTPAdapter(
             pool_connections=1,
             pool_maxsize=SETTINGS.concurrency,  # 10 by default
-            pool_block=True,  # the rest wait in line
+            pool_block=True,  # the rest are queued
             max_retries=urllib3.Retry(1, redirect=False, respect_retry_after_header=False),  # of 0
         )
         self.session.mount("http://", adapter)

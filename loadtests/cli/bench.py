@@ -1,0 +1,54 @@
+"""`waits bench`: compare the services, and leave a report in the folder of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loadtests import paths
+from loadtests.cli import options
+from loadtests.errors import INTERRUPTED
+
+
+def run(
+    profile: options.Profile = "quick",
+    services: options.Services = "",
+    runtime: options.Runtime = "auto",
+    results: Annotated[
+        Path | None, typer.Option(help="the folder of all runs; with --file beside it")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="do not go on with a run that was interrupted")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="a service of your own (docs/your-own-service.md)")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="with --file: services of this project beside it, or none")
+    ] = "flask-threads,fastapi",
+) -> int:
+    """Compare the services, and leave a report."""
+    from loadtests.bench import plan, rounds
+
+    settings = options.service_settings()
+    if file:
+        from loadtests.own import bench as own
+
+        parts = own.parts(file, services or against, profile, runtime, settings)
+        results = results or file.parent / own.RESULTS
+    else:
+        parts = plan.parts(profile, services, runtime, settings)
+        results = results or paths.RESULTS
+    options.writable(results)
+    chosen = parts[0].runtime
+    print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
+    if told := options.told(chosen.name):
+        print(told, flush=True)
+    status = rounds.run(profile, parts, results, fresh)
+    if status != INTERRUPTED:
+        from loadtests.cli import hints
+
+        print(*hints.after_a_run(results), sep="\n")
+    return status

@@ -1,0 +1,64 @@
+"""Options that several verbs have, and what the environment says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Annotated
+
+import typer
+
+from loadtests import quantities
+from loadtests.errors import UsageError
+
+Profile = Annotated[str, typer.Option(help="what is measured (loadtests/profiles.toml)")]
+Services = Annotated[str, typer.Option(help='their names, "a b"; all of the profile by default')]
+Runtime = Annotated[str, typer.Option(help="auto, local or compose")]
+Results = Annotated[Path, typer.Option(help="the folder of all runs")]
+
+
+SETTINGS = ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+OF_COMPOSE = ("SERVICE_CPUS", "LOAD_CPUS", "SERVICE_MEMORY", "PYTHON_IMAGE")
+
+
+def told(runtime: str) -> str:
+    """What of the environment changes the measurement, in one line; empty where nothing does."""
+    names = (*SETTINGS, *(OF_COMPOSE if runtime == "compose" else ()))
+    found = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+    return f"from the environment: {' '.join(found)}" if found else ""
+
+
+def seconds(text: object) -> float:
+    """For an option of typer's: a time of 0 to 3600 s, as loadtests/quantities.py reads it."""
+    try:
+        return quantities.seconds("it", str(text), "seconds, like 0.2 or 200ms", least=0)
+    except quantities.BadNumber as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def writable(results: Path) -> Path:
+    """`results`, made where it is missing; UsageError unless files can be made in it."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=results).close()
+    except OSError as error:
+        raise UsageError(f"RESULTS={results}: {error.strerror}") from error
+    return results
+
+
+def service_settings() -> dict[str, str]:
+    """The settings that the environment has for every service; each has its own defaults.
+
+    UsageError where one is not what CONTRACT.md allows.
+    """
+    from services import contract
+
+    settings = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
+    for name in set(SETTINGS) - set(settings):
+        os.environ.pop(name, None)  # not an empty one, which services would inherit
+    try:
+        contract.settings(settings)
+    except SystemExit as error:
+        raise UsageError(str(error)) from error
+    return settings

@@ -1,0 +1,84 @@
+"""Two runs compared as a whole: how many figures are worse, how many better, and which most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, log
+
+from loadtests.compare.differences import Difference, differences
+from loadtests.record import Run
+
+NOISE = "within noise"
+DRIFT = {
+    False: "How far the machine drifted between the two runs is in no interval.",
+    True: "Both took their turns in the same rounds, so a drift of the machine met both.",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run B against run A; `between` are the reasons not to compare them.
+
+    `whole` is the run that both are a side of, where they were measured together.
+    """
+
+    a: Run
+    b: Run
+    between: list[str]
+    whole: Run | None = None
+
+    @cached_property
+    def by_scenario(self) -> dict[str, list[list[Difference]]]:
+        """The figures of each service in each scenario."""
+        return differences(self.a, self.b, self.whole)
+
+    @cached_property
+    def found(self) -> list[Difference]:
+        """All figures that either run has."""
+        return [one for rows in self.by_scenario.values() for row in rows for one in row]
+
+    @property
+    def compared(self) -> list[Difference]:
+        """Those that both have, valid and no lower bounds."""
+        return [one for one in self.found if one.ratio is not None]
+
+    @property
+    def worse(self) -> list[Difference]:
+        """Those that are worse in B beyond noise, the largest effect first."""
+        return sorted((one for one in self.compared if one.worse > 0), key=_effect)
+
+    @property
+    def better(self) -> list[Difference]:
+        """Those that are better in B beyond noise, the largest effect first."""
+        beyond = (one for one in self.compared if not one.within_noise and not one.worse)
+        return sorted(beyond, key=_effect)
+
+    @property
+    def headline(self) -> str:
+        """`3 worse, 12 better, 240 within noise`."""
+        worse, better = len(self.worse), len(self.better)
+        return f"{worse} worse, {better} better, {len(self.compared) - worse - better} {NOISE}"
+
+    @property
+    def caution(self) -> str:
+        """The meaning of the intervals, in sentences."""
+        return (
+            "Ratios are those of the geometric means over the rounds, B ÷ A, in brackets an "
+            "interval that is wide enough for all of them together: of equal runs 5 in 100 have a "
+            f"figure whose interval misses 1. {DRIFT[self.whole is not None]} What is missing, "
+            "invalid or a lower bound (≥) is not compared."
+        )
+
+
+def percent(one: Difference) -> str:
+    """By how much B differs from A: `+25 %`; by a factor where it is more than twice or half."""
+    assert one.ratio is not None
+    if 0.5 <= one.ratio <= 2:
+        return f"{100 * (one.ratio - 1):+.3g} %"
+    return f"×{one.ratio:.3g}"
+
+
+def _effect(one: Difference) -> float:
+    """For sorting: the larger the effect, the smaller."""
+    return -abs(log(one.ratio)) if one.ratio else -inf

@@ -1,0 +1,46 @@
+"""Figures of each service, from every process that makes load to the one with the web UI.
+
+They go once a second as a message of Locust's own; where there is one process, to itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.exception import RPCError
+
+from loadtests.live.figures import Tally
+from loadtests.live.users import Kinds
+
+MESSAGE = "figures"  # its type, to Locust
+EVERY_S = 1.0
+SAMPLES = 10  # of what is in flight, in each report
+
+
+def send(environment: Environment, kinds: Kinds) -> None:
+    """Count this process's requests, and report them every second until it ends."""
+    tally = Tally()
+    environment.events.request.add_listener(tally.count)  # type: ignore[no-untyped-call]
+    gevent.spawn(_report_for_ever, environment, kinds, tally)
+
+
+def _report_for_ever(environment: Environment, kinds: Kinds, tally: Tally) -> None:
+    runner, begun = environment.runner, time.perf_counter()
+    assert runner is not None
+    while True:
+        sums: Counter[str] = Counter()
+        for _ in range(SAMPLES):
+            gevent.sleep(EVERY_S / SAMPLES)
+            sums.update({name: kind.in_flight for name, kind in kinds.items() if kind.in_flight})
+        now = time.perf_counter()
+        in_flight = {name: total / SAMPLES for name, total in sums.items()}
+        users = runner.user_classes_count
+        report: dict[str, Any] = dict(tally.take(now - begun, users, in_flight))
+        begun = now
+        with contextlib.suppress(RPCError):  # the process with the web UI is away for a moment
+            runner.send_message(MESSAGE, report)

@@ -1,5 +1,0 @@
-"""Users that wait for the backend, as in `delay`: what is compared are the services' clients."""
-
-from __future__ import annotations
-
-from loadtests.load.workloads.delay import Load as Load

@@ -1,0 +1,149 @@
+"""A chart, declared once in Vega-Lite: a page draws it, and here it becomes a still SVG.
+
+A spec holds its data and names no colour (theme.py). Its width is that of the place where it is
+drawn. One of several views has under `usermeta` what `sized` needs: `around`, the pixels beside
+its views, and `shares`, the part of the rest that each of them gets.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import vl_convert
+
+from loadtests.report.charts import theme
+
+Spec = dict[str, Any]
+VEGA_LITE = "6.4"
+FURNITURE = 50  # pixels of axes and titles
+WIDTH = 760  # pixels of a still picture: about the column of a page on GitHub
+NARROW = 520  # pixels: less has no room for a number behind each name
+NARROW_COLUMNS = 3  # of a legend
+PERFECT_TOLD = (
+    " The dash-dotted line is a perfect service: the generator straight at the backend, the best "
+    "that this machine can show."
+)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart; `name` is unique within its run, `alt` says in words what is to be seen."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    spec: Spec
+
+    @cached_property
+    def svg(self) -> str:
+        """A still picture on white paper: the same to the byte for the same data."""
+        return self.still(WIDTH)
+
+    def still(self, width: int) -> str:
+        """The same for a place of so many pixels."""
+        still = sized(self.spec, width)
+        _without_hover(still)
+        config = theme.config()
+        if width < NARROW:
+            config["legend"]["columns"] = NARROW_COLUMNS
+        drawn = vl_convert.vegalite_to_svg(still, vl_version=VEGA_LITE, config=config)
+        return _lean(drawn)
+
+    @property
+    def height(self) -> int:
+        """About the pixels that a page needs for it, before it is drawn."""
+        views = self.spec.get("hconcat", [self.spec])
+        return max(_height(view) for view in views) + FURNITURE
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """All of its data: records of every view."""
+        return list(_records(self.spec))
+
+
+def _height(view: Spec) -> int:
+    rows = len({one.get("service") for one in view["data"]["values"]})
+    inner = view.get("spec", view)
+    height = inner["height"]
+    one: int = round(height["step"] * rows) if isinstance(height, dict) else height
+    if "facet" not in view:
+        return one
+    return (one + FURNITURE // 2) * len({row.get("panel") for row in view["data"]["values"]})
+
+
+def _records(spec: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(spec, dict):
+        yield from spec.get("data", {}).get("values", [])
+        for key in ("hconcat", "layer", "spec"):
+            yield from _records(spec.get(key))
+    elif isinstance(spec, list):
+        for one in spec:
+            yield from _records(one)
+
+
+def sized(spec: Spec, width: int) -> Spec:
+    """The spec for a place of so many pixels; as `sized` in charts.js does it in a page."""
+    spec = copy.deepcopy(spec)
+    about = spec.get("usermeta", {})
+    if width < NARROW:
+        _without_numbers(spec)
+    if "around" not in about:
+        spec["width"] = width
+        return spec
+    views = [spec["spec"]] if "spec" in spec else spec["hconcat"]
+    for view, share in zip(views, about["shares"], strict=True):
+        around = about.get("narrow", about["around"]) if width < NARROW else about["around"]
+        view["width"] = max(60, round((width - around) * share))
+    return spec
+
+
+def _without_numbers(spec: Any) -> None:
+    """Leave of the labels the names alone."""
+    if isinstance(spec, list):
+        for one in spec:
+            _without_numbers(one)
+    elif isinstance(spec, dict):
+        text = spec.get("text")
+        if isinstance(text, dict) and text.get("field") == "label":
+            text["field"] = "service"
+        _without_numbers(list(spec.values()))
+
+
+def _without_hover(spec: Spec) -> None:
+    """Take away what only answers a pointer."""
+    for view in [*spec.get("hconcat", []), *([spec["spec"]] if "spec" in spec else [])]:
+        _without_hover(view)
+    if "layer" in spec:
+        spec["layer"] = [one for one in spec["layer"] if one.get("name") != "hover"]
+    for layer in [spec, *spec.get("layer", [])]:
+        layer.pop("params", None)
+        layer.get("mark", {}).pop("clip", None)
+        layer.get("encoding", {}).pop("tooltip", None)
+
+
+# Of the SVG that Vega writes: attributes for pages, those that say what holds anyway, and shapes
+# that nobody sees.
+NEEDLESS = re.compile(
+    r" (?:class|role|pointer-events|aria-[a-z]+|stroke-miterlimit|text-rendering|font-family"
+    r'|xmlns:xlink|display)="[^"]*"|(?: (?:fill-opacity|opacity|stroke-width)="1")(?=[ />])'
+)
+UNSEEN = re.compile(r'<path(?: d="[^"]*")?/>|<path[^>]* d=""[^>]*/>|<text[^>]*></text>')
+CIRCLE = re.compile(r'<path ([^>]*)d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
+PLACES = re.compile(r' (?:d|[rxy][12]?|width|height|transform)="[^"]*"')
+
+
+def _lean(svg: str) -> str:
+    """The SVG without what a still picture needs not, to a tenth of a pixel."""
+    svg = NEEDLESS.sub("", svg)
+    svg = CIRCLE.sub(r'<circle \1r="\2"', UNSEEN.sub("", svg))
+    svg = PLACES.sub(lambda place: re.sub(r"(\.\d)\d+", r"\1", place[0]), svg)
+    for _ in range(4):  # groups in groups
+        svg = re.sub(r"<g(?: [^>]*)?>\s*</g>|<g/>", "", svg)
+    svg = svg.replace("<svg ", f'<svg font-family="{theme.FONT}" ', 1)
+    return svg.replace("><g", ">\n<g") + "\n"

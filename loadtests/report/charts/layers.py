@@ -1,0 +1,120 @@
+"""The layers of a chart of lines over a level of load (lines.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loadtests.report.charts import rows, theme
+from loadtests.report.charts.chart import Spec
+from loadtests.report.charts.rows import Record
+from loadtests.report.charts.series import Series
+
+LEGEND = {"symbolType": "stroke", "symbolStrokeColor": "#888888"}
+# By the wheel with a key held, so that a page still scrolls; dragged with a mouse, not a finger.
+ZOOM = {
+    "type": "interval",
+    "zoom": "wheel![event.ctrlKey || event.shiftKey]",
+    "translate": "[mousedown, window:mouseup] > window:mousemove!",
+    "clear": "dblclick",
+}
+
+
+def whiskers(data: Sequence[Record]) -> Spec:
+    """From the lowest round to the highest."""
+    return {
+        "transform": [{"filter": "datum.low < datum.high"}],
+        "mark": {"type": "rule", "clip": True},
+        "encoding": {
+            "y": {"field": "low", "type": "quantitative"},
+            "y2": {"field": "high"},
+            "color": rows.colour(data),
+        },
+    }
+
+
+def line(data: Sequence[Record], field: str, width: float) -> Spec:
+    return {
+        "transform": [{"filter": f"isValid(datum.{field})"}],
+        "mark": {"type": "line", "strokeWidth": width, "clip": True},
+        "encoding": {
+            "y": {"field": field, "type": "quantitative"},
+            "color": rows.colour(data),
+            "strokeDash": rows.by_kind(data, theme.DASHES, **LEGEND),
+            "detail": {"field": "service"},
+        },
+    }
+
+
+def across(style: str, points: Sequence[Record]) -> Spec:
+    return {
+        "data": {"values": list(points)},
+        "mark": {"type": "line", "style": style, "strokeWidth": 1.2, "clip": True},
+        "encoding": {"y": {"field": "value", "type": "quantitative"}},
+    }
+
+
+def points(data: Sequence[Record]) -> Spec:
+    colour = rows.colour(data)
+    return {
+        "transform": [{"filter": "isValid(datum.value)"}],
+        "mark": {"type": "point", "filled": True, "size": 34, "opacity": 1, "clip": True},
+        "encoding": {
+            "y": {"field": "value", "type": "quantitative"},
+            "color": colour,
+            "stroke": {**colour, "legend": None},
+            "fillOpacity": {
+                "condition": {"test": "isValid(datum.state)", "value": 0},
+                "value": 1,
+            },
+        },
+    }
+
+
+def bound() -> Spec:
+    return {
+        "transform": [{"filter": "datum.bound"}],
+        "mark": {"type": "point", "shape": "triangle-up", "style": "ink", "filled": True,
+                 "size": 45, "opacity": 1, "yOffset": -7, "clip": True},
+        "encoding": {"y": {"field": "value", "type": "quantitative"}},
+    }  # fmt: skip
+
+
+def names() -> Spec:
+    return {
+        "transform": [{"filter": "isValid(datum.label)"}],
+        # Not clipped, as all else is where the scales can be moved.
+        "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 11, "clip": False},
+        "encoding": {
+            "x": {"value": "width"},
+            "y": {"field": "label_at", "type": "quantitative"},
+            "text": {"field": "label"},
+        },
+    }
+
+
+def hover(series: Series) -> Spec:
+    measure = series.measure
+    figures = {"value": measure.axis, "low": "lowest round", "high": "highest round"}
+    if measure.also and measure.lines:
+        figures |= {"value": measure.lines[0], "also": measure.lines[1]}
+    return {
+        "name": "hover",
+        "params": [{"name": "zoom", "bind": "scales", "select": ZOOM}],
+        "transform": [{"filter": "isValid(datum.value)"}],
+        "mark": {"type": "point", "filled": True, "size": 320, "opacity": 0.001, "clip": True},
+        "encoding": {
+            "y": {"field": "value", "type": "quantitative"},
+            "tooltip": [
+                *rows.ABOUT,
+                {
+                    "field": "level",
+                    "type": "quantitative",
+                    "title": series.over,
+                    "format": ",",
+                },
+                *(rows.number(field, title) for field, title in figures.items()),
+                {"field": "state"},
+                {"field": "bound"},
+            ],
+        },
+    }

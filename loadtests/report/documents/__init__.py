@@ -1,0 +1,1 @@
+"""Measured numbers in README and docs."""

@@ -1,0 +1,116 @@
+"""README's table: one row for each way of waiting, from the newest suite alone."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from loadtests.record import Summary
+from loadtests.report.results import facts
+from loadtests.report.results.parts import Part, valid_median
+from loadtests.report.results.stored import Results
+from loadtests.report.results.waiting import memory, waiter
+from loadtests.report.tables.cells import Cell, Column, Table, service, table, text
+from loadtests.report.tables.common import KIB
+from loadtests.workloads.capacity.section import at_least, of_services
+
+CHOSEN = Path(__file__).with_name("headline.toml")
+KINDS = ("capacity", "cost", "held")
+FULL = 0.85  # of a core: what is left of it is no more than a search's step
+Value = tuple[float | None, str]  # a figure, and a sign before it
+
+
+def chosen() -> tuple[list[str], int]:
+    """The services that are named, and the rate of their CPU per request."""
+    found = tomllib.loads(CHOSEN.read_text(encoding="utf-8"))
+    return list(found["named"]), int(found["cost_rps"])
+
+
+def of(results: Results) -> Table | None:
+    """The table; None where neither capacity, cost nor memory was measured."""
+    named, rate = chosen()
+    parts = {kind: found[1] for kind in KINDS if (found := results.newest(kind))}
+    if not parts:
+        return None
+    capacity, cost, held = (parts.get(kind) for kind in KINDS)
+    known = {name: part for name in named for part in parts.values() if name in part.run.services}
+
+    def measured(part: Part | None, value: Callable[[Part, str], Value]) -> Callable[[str], Cell]:
+        return lambda name: _cell(part, name, value)
+
+    columns: list[Column[str]] = [
+        ("waits in", "", lambda name: text(waiter(known[name], name))),
+        ("service", "", lambda name: service(name, known[name])),
+        ("a core carries", "requests/s", measured(capacity, _capacity)),
+        (
+            f"CPU per request at {rate}/s",
+            "ms",
+            measured(cost, lambda part, name: _cost(part, name, rate)),
+        ),
+        ("a waiting request", "KiB", measured(held, _memory)),
+        ("where it breaks", "", lambda name: text(breaks(capacity, name))),
+    ]
+    return table("One service for each way of waiting", columns, known, lambda name: "")
+
+
+def _cell(part: Part | None, service: str, value: Callable[[Part, str], Value]) -> Cell:
+    """Its figure, and the range of the other stock services that wait in the same way."""
+    if part is None:
+        return Cell(facts.NOTHING, number=True)
+    found, sign = value(part, service)
+    if found is None:
+        return Cell(facts.NOTHING, number=True)
+    others = [value(part, name) for name in _others(part, service)]
+    return Cell(sign + facts.number(found), _range(others), number=True)
+
+
+def _others(part: Part, service: str) -> list[str]:
+    if service in part.marks:
+        return []
+    stock = [name for name in facts.services(part.run) if name not in part.marks]
+    alike = [name for name in stock if waiter(part, name) == waiter(part, service)]
+    return [name for name in alike if name != service]
+
+
+def _range(others: Iterable[Value]) -> str:
+    known = sorted((value, sign) for value, sign in others if value is not None)
+    ends = list(dict.fromkeys(sign + facts.number(value) for value, sign in known[:1] + known[-1:]))
+    return f"others {' to '.join(ends)}" if ends else ""
+
+
+def _capacity(part: Part, service: str) -> Value:
+    row = of_services(part).get(service)
+    return valid_median(row, "capacity_rps"), at_least(part, service)
+
+
+def _cost(part: Part, service: str, rate: int) -> Value:
+    return valid_median(part.by_rate().get((service, rate)), "cpu_ms_per_request"), ""
+
+
+def _memory(part: Part, service: str) -> Value:
+    found = memory(part, service)
+    return (found.spread.median / KIB if found and found.valid else None), ""
+
+
+def breaks(part: Part | None, service: str) -> str:
+    """The end of the search of its capacity: the core, a limit of its stack, or of the harness."""
+    row = of_services(part).get(service) if part else None
+    if part is None or row is None or row.capacity_rps is None:
+        return facts.NOTHING
+    points = [p for turn in part.rounds(service) for p in turn if p.capacity_rps]
+    if at_least(part, service) and (said := facts.bounds(points)):
+        return f"not seen: {said} came first"
+    if _busy(row) >= FULL:
+        return "its core is full"
+    about: dict[str, Any] = part.run.services.get(service, {})
+    if about.get("limit"):
+        return str(about["limit"])
+    return f"its answers come late, with {100 * _busy(row):.0f} % of its core in use"
+
+
+def _busy(row: Summary) -> float:
+    if row.capacity_rps is None or row.cpu_ms_per_request is None:
+        return 0.0
+    return row.capacity_rps.median * row.cpu_ms_per_request.median / 1000

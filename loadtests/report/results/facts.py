@@ -1,0 +1,249 @@
+"""A run in words: figures as text, the verdict, what went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from loadtests.record import BOUNDS, RATES, Point, Run, Summary, noise, tails
+
+NOTHING = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Three significant digits, thousands separated by commas: 0.0983, 101, 9,540."""
+    if value is None:
+        return NOTHING
+    if value == 0:
+        return "0"
+    # Rounded first: 99.96 becomes 100.0, which has one decimal too many.
+    rounded = round(value, digits - 1 - _magnitude(value))
+    return f"{rounded:,.{max(0, digits - 1 - _magnitude(rounded))}f}"
+
+
+def _magnitude(value: float) -> int:
+    return math.floor(math.log10(abs(value)))
+
+
+def seconds(value: float) -> str:
+    """A delay in the unit people say: 100 ms, 2 s."""
+    return f"{value * 1000:,g} ms" if 0 < value < 1 else f"{value:,g} s"
+
+
+def milliseconds(value: float) -> str:
+    """A response time: 347 ms."""
+    return f"{number(value)} ms"
+
+
+def workload(users: int, delay_s: float) -> str:
+    """A scenario as people say it: 1,000 users × 100 ms."""
+    return f"{users:,} {'user' if users == 1 else 'users'} × {seconds(delay_s)}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """One word or more in a sentence: a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def when(time: str) -> str:
+    """A time of the record, to the minute: 2026-11-20 14:05 UTC."""
+    return f"{time[:10]} {time[11:16]} UTC"
+
+
+def period(run: Run) -> str:
+    """From when to when a run went."""
+    if run.finished_at is None:
+        return f"{when(run.started_at)}, interrupted"
+    return f"{when(run.started_at)} to {when(run.finished_at)}"
+
+
+def runtime(run: Run) -> str:
+    """How the services ran, in a few words."""
+    return {"local": "local processes", "compose": "containers"}[run.runtime]
+
+
+def source(run: Run) -> str:
+    """When, on what machine and under which Python a run was made."""
+    infos = (about.get("info") for about in run.services.values())
+    versions = [info["versions"] for info in infos if info]
+    found = {str(each["python"]) for each in versions if "python" in each}  # the floor has none
+    python = f"Python {joined(sorted(found))}" if found else "no service answered"
+    machine = f"{run.machine['cpu']}, {run.machine['cores']} cores"
+    return f"{when(run.started_at)}, {machine}, {python}, {runtime(run)}"
+
+
+def settings(workload: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a profile, and of the circumstances of its measurement the time alone."""
+    measured = workload.get("measured")
+    workload = {name: value for name, value in workload.items() if name != "perfect"}
+    return workload | ({"measured": when(measured["started_at"])} if measured else {})
+
+
+def pinned(run: Run) -> str:
+    """Whether services and generator had cores of their own."""
+    if run.pinned:
+        return "the service pinned to one core, backend and generator to another"
+    return "nothing pinned to cores, so the service, the backend and the generator share them"
+
+
+def state(row: Summary | Point) -> str:
+    """Nothing for a valid row, "failed" where nothing was measured, else "invalid"."""
+    if row.valid:
+        return ""
+    return "invalid" if row.requests or row.pss_bytes or row.rss_bytes else "failed"
+
+
+def at_least(row: Summary, field: str) -> str:
+    """A sign before a figure that something else than the service has set (bench/limits.py)."""
+    return "≥ " if row.bound and field in RATES else ""
+
+
+def bounds(points: Iterable[Point | Summary]) -> str:
+    """The limits, not the service's, that have set the figures of points; empty where none did."""
+    found = {point.bound for point in points}
+    words = [said for bound, said in BOUNDS.items() if bound in found]
+    return joined(words) if words else ""
+
+
+def served(row: Summary) -> str:
+    """How many users had an answer, where others had none."""
+    known = row.starved and row.served is not None
+    return f"{row.served:,} of {row.users:,} users served" if known else ""
+
+
+def verdict(run: Run) -> str:
+    """How many points are valid, and whether the run came to its end."""
+    total, bad = len(run.points), sum(not point.valid for point in run.points)
+    text = f"{total - bad} of {total} points valid" if total else "nothing measured"
+    return text if run.finished_at else f"{text}, interrupted"
+
+
+def top(run: Run) -> Summary | None:
+    """Any summary of the headline scenario, that of the most users (the longest delay, rate)."""
+    load = lambda row: (row.users, row.delay_s, row.rate_rps or 0.0)  # noqa: E731
+    return max(run.summary, key=load, default=None)
+
+
+def headline_rows(run: Run) -> dict[str, Summary]:
+    """The summaries of the headline scenario by service."""
+    best = top(run)
+    return {row.service: row for row in run.summary if best and row.scenario == best.scenario}
+
+
+def services(run: Run) -> list[str]:
+    """The names of all services of a run, each once, however often it was measured."""
+    return sorted({*run.services, *(p.service for p in run.points)} - noise.doubles(run).keys())
+
+
+def marks(run: Run) -> dict[str, str]:
+    """The kind of each service, by its name, where it is not what people run: bare, mistake."""
+    kinds = {name: str(about.get("kind", "")) for name, about in run.services.items()}
+    return {name: kind for name, kind in kinds.items() if kind not in ("", "stock")}
+
+
+def with_doubles(run: Run, names: Iterable[str]) -> list[str]:
+    """`names`, and behind each the one under which the same service was measured again."""
+    again = {once: name for name, once in noise.doubles(run).items()}
+    return [each for name in names for each in (name, again.get(name)) if each]
+
+
+def ranked(run: Run) -> list[str]:
+    """All services of a run: most requests/s in the headline scenario first, invalid ones last."""
+    rows = headline_rows(run)
+
+    def rank(name: str) -> tuple[bool, float, str]:
+        row = rows.get(name)
+        rps = row.rps.median if row and row.rps else 0.0
+        return (row is None or not row.valid, -rps, name)
+
+    return with_doubles(run, sorted(services(run), key=rank))
+
+
+# The figures in which services that were measured twice are compared.
+COMPARED = {
+    "rps": "requests/s",
+    "p99_ms": "response time p99",
+    "cpu_ms_per_request": "CPU per request",
+    "pss_bytes": "memory",
+}
+
+
+def noise_told(run: Run) -> str:
+    """When services are called within noise here, and how that was checked; may be empty."""
+    if len(services(run)) < 2 or not run.points:
+        return ""
+    if max(point.round for point in run.points) < 2:
+        return (
+            "With one round no spread is known: services are called within noise where none has "
+            "twice the figure of the other."
+        )
+    text = (
+        "Services are called within noise where their difference over the rounds is one that "
+        "equal services have, too: of all that a table compares, at least one is called different "
+        "by chance in one table of twenty."
+    )
+    found = [apart for figure in COMPARED for apart in noise.checks(run, figure)]
+    if not found:
+        return text
+    names = joined(sorted({*noise.doubles(run).values()}))
+    outside = sum(apart.beyond(tails.t_limit(noise.ONE_IN, apart.degrees)) for apart in found)
+    return (
+        f"{text} As a check {names} had two turns a round, under two names: {outside} of the "
+        f"{len(found)} pairs of figures lie outside the interval of 95 %; of 100 about 5 should."
+    )
+
+
+@dataclass
+class Trouble:
+    """The same reasons in some rounds of a service: where it was, and what the logs said."""
+
+    service: str
+    state: str
+    reasons: list[str]
+    rounds: dict[str, list[int]] = field(default_factory=dict)
+    logs: list[str] = field(default_factory=list)
+
+    def places(self) -> str:
+        """Where it happened: 10 users × 100 ms (rounds 1, 3)."""
+        return ", ".join(
+            f"{load} ({'round' if len(rounds) == 1 else 'rounds'} {', '.join(map(str, rounds))})"
+            for load, rounds in self.rounds.items()
+        )
+
+
+def troubles(run: Run) -> list[Trouble]:
+    """The faults, in the order in which they happened."""
+    found: dict[tuple[str, ...], Trouble] = {}
+    for point in run.points:
+        if point.valid:
+            continue
+        key = (point.service, state(point), *point.invalid_because)
+        reasons = point.invalid_because or ["no reason was recorded"]
+        trouble = found.setdefault(key, Trouble(point.service, state(point), reasons))
+        trouble.rounds.setdefault(_place(run, point), []).append(point.round)
+        if point.log_tail and point.log_tail not in trouble.logs:
+            trouble.logs.append(point.log_tail)
+    return list(found.values())
+
+
+def times(value: float) -> str:
+    """A factor: ×3.4."""
+    return f"×{number(value, 2)}"
+
+
+def _place(run: Run, point: Point) -> str:
+    """Where a point was measured, as people say it where users alone make the load."""
+    if run.workloads[point.profile]["kind"] not in ("delay", "clients", "composite"):
+        return point.scenario
+    load = workload(point.users, point.delay_s)
+    return f"{point.profile}: {load}" if len(run.workloads) > 1 else load
+
+
+def reproduce(run: Run) -> str:
+    """The command that measures the same again."""
+    others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
+    if others != services(run):
+        return f"waits bench --file … --profile {run.profile} --against {','.join(others)}"
+    return f'make bench PROFILE={run.profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}'

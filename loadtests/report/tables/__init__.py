@@ -1,0 +1,1 @@
+"""The tables of a report: what they are made of, and those that every part has."""

@@ -1,0 +1,139 @@
+"""Pairs of services that differ in one thing: what that thing alone changes.
+
+Of other services several things differ at once, and what is between them is due to any of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import log
+
+from loadtests.report.results import facts, ranking
+from loadtests.report.results.parts import Derived, Part
+from loadtests.report.results.ranking import Ranking
+from loadtests.report.tables.cells import Cell, Column, Table, service, table, text
+
+# By what differs; the model is on one server, whose workers differ with it.
+PAIRS = {
+    "server": (
+        ("flask-threads", "flask-granian"),
+        ("flask-gevent", "flask-pywsgi"),
+        ("fastapi", "fastapi-granian"),
+        ("fastapi", "fastapi-gunicorn"),
+    ),
+    "model": (
+        ("flask-threads", "flask-gevent"),
+        ("flask-threads-requests", "flask-gevent-requests"),
+        ("flask-threads-httpx2", "flask-gevent-httpx2"),
+        ("django-threads-httpx2", "django-gunicorn-httpx2"),
+    ),
+    "client": (
+        ("flask-threads", "flask-threads-requests"),
+        ("flask-threads", "flask-threads-httpx2"),
+        ("flask-gevent", "flask-gevent-requests"),
+        ("flask-gevent", "flask-gevent-httpx2"),
+        ("django-threads", "django-threads-httpx2"),
+        ("fastapi", "fastapi-httpx"),
+        ("fastapi", "fastapi-httpx2"),
+        ("fastapi", "fastapi-pyqwest"),
+        ("sanic", "sanic-httpx2"),
+        ("tornado", "tornado-aiohttp"),
+        ("tornado", "tornado-curl"),
+    ),
+    "loop": (
+        ("scratch-epoll", "scratch-poll"),
+        ("scratch-epoll", "scratch-select"),
+    ),
+}
+CAPTION = "Pairs that differ in one thing"
+NOISE = "within noise"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure: its name, the medians of the services, and which of them can be told apart."""
+
+    name: str
+    values: Mapping[str, float]
+    order: Ranking
+
+    def times(self, one: str, other: str) -> float | None:
+        """The second ÷ the first; None where one of them has no valid figure."""
+        if not {one, other} <= {*self.order.names} & self.values.keys() or not self.values[one]:
+            return None
+        return self.values[other] / self.values[one]
+
+
+def of_scenario(
+    part: Part, name: str, scenario: str, field: str, order: Ranking | None = None
+) -> Measured:
+    """A field of the summaries of a scenario; those that something else has set are left out."""
+    own = {
+        service: row
+        for service, row in part.rows(scenario).items()
+        if getattr(row, field) and not facts.at_least(row, field)
+    }
+    order = order or ranking.of_scenario(part, scenario, field, own)
+    return Measured(name, {one: getattr(row, field).median for one, row in own.items()}, order)
+
+
+def of_derived(name: str, found: Mapping[str, Derived | None], order: Ranking) -> Measured:
+    """A figure that several points give together."""
+    return Measured(name, {one: of.spread.median for one, of in found.items() if of}, order)
+
+
+def tables(part: Part, figures: list[Measured]) -> list[Table]:
+    """A row for each pair of which both were measured; none where there is no pair."""
+
+    def said(figure: Measured, one: str, other: str) -> Cell:
+        times = figure.times(one, other)
+        if times is None:
+            return Cell(facts.NOTHING, number=True)
+        beside = NOISE if figure.order.tied(one, other) else ""
+        return Cell(facts.times(times), beside, number=True)
+
+    def column(figure: Measured) -> Column[tuple[str, str, str]]:
+        return (figure.name, "second ÷ first", lambda pair: said(figure, pair[1], pair[2]))
+
+    columns: list[Column[tuple[str, str, str]]] = [
+        ("differs in", "", lambda pair: text(pair[0])),
+        ("first", "", lambda pair: service(pair[1], part)),
+        ("second", "", lambda pair: service(pair[2], part)),
+        *map(column, figures),
+    ]
+    found = [pair for pair in _pairs() if any(f.times(*pair[1:]) is not None for f in figures)]
+    return [table(CAPTION, columns, found, lambda _: "")] if found else []
+
+
+def _pairs() -> Iterator[tuple[str, str, str]]:
+    for thing, pairs in PAIRS.items():
+        yield from ((thing, one, other) for one, other in pairs)
+
+
+def finding(part: Part, figure: Measured, where: str) -> str:
+    """The largest change that each thing makes, of stock services; empty where there is no pair."""
+    found = "; ".join(_widest(part, figure))
+    return found and f"With all else the same, {figure.name} {where} is {found}."
+
+
+def _widest(part: Part, figure: Measured) -> Iterator[str]:
+    """The largest change by each thing; of those within noise, which pairs were measured."""
+    for thing, pairs in PAIRS.items():
+        stock = [pair for pair in pairs if not part.marks.keys() & set(pair)]
+        known = {pair: times for pair in stock if (times := figure.times(*pair))}
+        sure = [pair for pair in known if not figure.order.tied(*pair)]
+        if sure:
+            pair = max(sure, key=lambda pair: abs(log(known[pair])))
+            yield f"{facts.times(known[pair])} with {_swapped(part, thing, pair)}"
+        elif known:
+            named = facts.joined([_swapped(part, thing, pair) for pair in known])
+            only = ", the only such pair that was measured" if len(known) == 1 else ""
+            yield f"within noise of the same with {named}{only}"
+
+
+def _swapped(part: Part, thing: str, pair: tuple[str, str]) -> str:
+    """The thing of the second in place of that of the first, and which services those are."""
+    field = "server" if thing == "loop" else thing
+    one, other = (str(part.run.services[name][field]).partition(",")[0] for name in pair)
+    return f"{other} in place of {one} ({pair[1]} ÷ {pair[0]})"

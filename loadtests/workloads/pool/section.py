@@ -1,0 +1,173 @@
+"""How many slots it takes: what waiting for one adds, measured and by queueing theory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from loadtests.record import Summary
+from loadtests.report.charts import lines
+from loadtests.report.charts.chart import Chart
+from loadtests.report.charts.series import Measure, Series
+from loadtests.report.results import facts
+from loadtests.report.results.parts import Part, valid_median
+from loadtests.report.section import Section
+from loadtests.report.tables.cells import Cell, Column, Table, figure, of_summary, table
+from loadtests.workloads import delays
+from loadtests.workloads.delays import Delays
+from loadtests.workloads.open_rate import arriving
+from loadtests.workloads.pool import theory
+from loadtests.workloads.tail.section import said
+
+ENOUGH_MS = 10.0  # of a p99: so much may be added before slots are called too few
+SHARES = (("p50", 0.5, "added_p50_ms"), ("p99", 0.99, "added_p99_ms"))
+
+
+@dataclass(frozen=True)
+class Load:
+    """What arrives: how many a second, and how long each takes."""
+
+    rate_rps: float
+    delays: Delays
+    words: str  # of a sentence
+
+    @property
+    def occupied(self) -> float:
+        """The slots in use on average, by Little's law."""
+        return theory.occupied(self.rate_rps, self.delays)
+
+
+def _load(row: Summary) -> Load:
+    rate = row.rate_rps or 0.0
+    return Load(rate, delays.parse(row.delays), f"{facts.number(rate)} requests/s, {said(row)}")
+
+
+def _by_load(part: Part) -> list[tuple[Load, list[Summary]]]:
+    """The summaries of what arrives alike, in the order of the profile."""
+    order = list(dict.fromkeys((row.delays, row.rate_rps) for row in part.run.summary))
+    rows = sorted(part.run.summary, key=lambda row: order.index((row.delays, row.rate_rps)))
+    groups = groupby(rows, key=lambda row: (row.delays, row.rate_rps))
+    return [(_load(found[0]), found) for found in (list(group) for _, group in groups)]
+
+
+def slots_of(part: Part, row: Summary) -> int | None:
+    """The slots of a row: those asked for, or those that the service says it has."""
+    info = part.run.services.get(row.service, {}).get("info") or {}
+    return row.slots or info.get("slots")
+
+
+def finding(part: Part) -> str:
+    """From how many slots on the wait for one is short."""
+    return " ".join(filter(None, (_said(part, load, rows) for load, rows in _by_load(part))))
+
+
+def _said(part: Part, load: Load, rows: list[Summary]) -> str:
+    enough = {}
+    for name in dict.fromkeys(row.service for row in rows):
+        own = [row for row in rows if row.service == name]
+        short = [slots_of(part, row) for row in own if _is_short(row)]
+        enough[name] = min(filter(None, short), default=None)
+    known = {name: number for name, number in enough.items() if number is not None}
+    if not known:
+        return ""
+    many = ", ".join(f"{number} in {name}" for name, number in known.items())
+    least = f"by Little's law {facts.number(load.occupied)} are in use on average"
+    return f"Of {load.words}, {least}; the slots with a p99 below {ENOUGH_MS:g} ms: {many}."
+
+
+def _is_short(row: Summary) -> bool:
+    added = valid_median(row, "added_p99_ms")
+    return added is not None and added <= ENOUGH_MS
+
+
+def tables(part: Part) -> list[Table]:
+    """A table for each load and service, of its slots."""
+    found = []
+    for load, rows in _by_load(part):
+        for name in dict.fromkeys(row.service for row in rows):
+            own = sorted(
+                (row for row in rows if row.service == name),
+                key=lambda row: slots_of(part, row) or 0,
+            )
+            found.append(_table(part, load, name, own))
+    return found
+
+
+def _table(part: Part, load: Load, name: str, rows: list[Summary]) -> Table:
+    def by_theory(share: float) -> Callable[[Summary], Cell]:
+        def cell(row: Summary) -> Cell:
+            slots = slots_of(part, row)
+            if not slots or not theory.is_stable(load.rate_rps, load.delays, slots):
+                return Cell("grows without end", number=True)
+            return figure(theory.waiting_ms(load.rate_rps, load.delays, slots, share))
+
+        return cell
+
+    columns: list[Column[Summary]] = [("slots", "", lambda row: figure(slots_of(part, row)))]
+    for percentile, share, field in SHARES:
+        columns.append((f"{percentile} added", "ms", _measured(field)))
+        columns.append((f"{percentile} in theory", "ms", by_theory(share)))
+    columns += [
+        ("p99 in all", "ms", _measured("p99_ms")),
+        ("queue grows by", "requests/s", lambda row: arriving.overload("growth_rps")(part, row)),
+    ]
+    caption = f"{name}: {load.words} (Little: {facts.number(load.occupied)} slots in use)"
+    return table(caption, columns, rows, facts.state)
+
+
+def _measured(field: str) -> Callable[[Summary], Cell]:
+    return lambda row: of_summary(row, field)
+
+
+def charts(part: Part) -> list[Chart]:
+    """What waiting for a slot adds, over the number of slots: a chart for each load."""
+    found = _by_load(part)
+    return [
+        _chart(part, load, rows) for load, rows in found if len({row.slots for row in rows}) > 1
+    ]
+
+
+def _chart(part: Part, load: Load, rows: list[Summary]) -> Chart:
+    def by_theory(slots: int, delay_s: float) -> float:
+        return theory.waiting_ms(load.rate_rps, load.delays, slots, 0.99)
+
+    measure = Measure(
+        "pool",
+        "added_p99_ms",
+        f"The wait for a slot, {load.delays.name} delays",
+        "added at p99, ms",
+        f"Of {load.words}. By Little's law {facts.number(load.occupied)} slots are in use on "
+        "average: with fewer the queue grows, and nothing is drawn. The dashed line is queueing "
+        "theory.",
+        limit=by_theory,
+    )
+    at = {(row.service, slots): row for row in rows if (slots := slots_of(part, row))}
+    names = list(dict.fromkeys(row.service for row in rows))
+    series = Series(part.run, measure, names, at, "slots", load.delays.mean_s)
+    return lines.chart(part, series, f"{part.prefix}pool-{load.delays.name}", measure.title)
+
+
+SECTION = Section(
+    finding,
+    tables,
+    charts,
+    terms=(
+        (
+            "slots",
+            "How many requests of a service can wait for the backend at once: threads where "
+            "threads wait, the places of a semaphore or pool elsewhere.",
+        ),
+        (
+            "added",
+            "The response time from the instant a request was due, less the delay of its own "
+            "call: mostly the wait for a slot.",
+        ),
+        (
+            "in theory",
+            "The wait for a slot in a queue with as many servers, Poisson arrivals and these "
+            "delays: exact for constant ones (M/D/c), Erlang's C with the usual approximation of "
+            "M/G/c for others, which is rough where a few are very long.",
+        ),
+    ),
+)

@@ -1,0 +1,130 @@
+"""Delays that are drawn: what each service adds to them, up to the last in a thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from loadtests.record import Summary
+from loadtests.report.charts import bars
+from loadtests.report.charts.bars import Axis, Bar
+from loadtests.report.charts.chart import Chart
+from loadtests.report.results import facts, ranking
+from loadtests.report.results.parts import Part, valid_median
+from loadtests.report.results.ranking import Ranking
+from loadtests.report.section import Section
+from loadtests.report.tables.cells import Cell, Column, Table, by_summary, of_summary, place
+from loadtests.report.tables.perfect import with_perfect
+from loadtests.workloads import delays
+from loadtests.workloads.open_rate import arriving
+
+RANKED_BY = "added_p999_ms"
+ADDED = (
+    ("p50 added", "added_p50_ms"),
+    ("p99 added", "added_p99_ms"),
+    ("p99.9 added", RANKED_BY),
+)
+
+
+def _order(part: Part, scenario: str) -> Ranking:
+    return ranking.of_scenario(part, scenario, RANKED_BY, _ranked(part, scenario))
+
+
+def _ranked(part: Part, scenario: str) -> list[str]:
+    """The least added first."""
+    rows = part.rows(scenario)
+    return part.services(lambda name: valid_median(rows.get(name), RANKED_BY))
+
+
+def said(row: Summary) -> str:
+    """The delays of a scenario, in words."""
+    found = delays.parse(row.delays)
+    shown = f"{facts.number(1000 * found.mean_s)} ms"
+    return f"{found.name} delays of {shown}" + (" on average" if found.variation > 1e-9 else "")
+
+
+def _first(part: Part, scenario: str) -> Summary:
+    return next(iter(part.rows(scenario).values()))
+
+
+def finding(part: Part) -> str:
+    """The most and the least that is added to each kind of delays."""
+    return " ".join(filter(None, (_said(part, scenario) for scenario in part.scenarios())))
+
+
+def _said(part: Part, scenario: str) -> str:
+    rows, order = part.rows(scenario), _order(part, scenario)
+    values = {
+        name: f"{facts.number(valid_median(rows[name], RANKED_BY))} ms" for name in order.names
+    }
+    ends = ranking.contrast(order, values, "the least", "the most")
+    return ends and f"Added to {said(_first(part, scenario))} at p99.9: {ends}."
+
+
+def tables(part: Part) -> list[Table]:
+    """One for each kind of delays."""
+    return [_table(part, scenario) for scenario in part.scenarios()]
+
+
+def _table(part: Part, scenario: str) -> Table:
+    rows, order = part.rows(scenario), _order(part, scenario)
+
+    def of(field: str) -> Callable[[Summary], Cell]:
+        return lambda row: of_summary(row, field)
+
+    columns: list[Column[Summary]] = [
+        ("place", "", lambda row: place(order, row.service)),
+        *((name, "ms", of(field)) for name, field in ADDED),
+        ("p99 in all", "ms", of("p99_ms")),
+        ("CPU per request", "ms", of("cpu_ms_per_request")),
+        ("keeps up", "", lambda row: arriving.said(part, row)),
+    ]
+    first = _first(part, scenario)
+    caption = f"Added to {said(first)}, at {facts.number(first.rate_rps or 0)} requests/s"
+    made = by_summary(caption, columns, _ranked(part, scenario), rows, part)
+    straight = {name: (scenario, field) for name, field in (*ADDED, ("p99 in all", "p99_ms"))}
+    return with_perfect(made, part, straight)
+
+
+def charts(part: Part) -> list[Chart]:
+    """What is added at p99.9, a chart for each kind of delays."""
+    return [_chart(part, scenario) for scenario in part.scenarios()]
+
+
+def _chart(part: Part, scenario: str) -> Chart:
+    rows, first = part.rows(scenario), _first(part, scenario)
+    drawn = [_bar(name, rows.get(name)) for name in _ranked(part, scenario)]
+    kind = delays.parse(first.delays).name
+    perfect = part.perfect(scenario).get(RANKED_BY)
+    axis = Axis("added at p99.9, ms", log=True, perfect=perfect, mark="the median")
+    caption = (
+        "One request in a thousand waits longer than that beyond its own delay. The tick is what "
+        "is added to the median one. All services get the same requests."
+    )
+    alt = f"added to {said(first)} at p99.9, in ms: {bars.said(drawn)}"
+    title = f"Added to {kind} delays"
+    spec = bars.chart(part, drawn, axis)
+    return Chart(f"{part.prefix}tail-{kind}", title, caption, alt, spec)
+
+
+def _bar(name: str, row: Summary | None) -> Bar:
+    if row is None:
+        return Bar(name, None, "not measured")
+    note = "starved" if row.starved else ""
+    median = valid_median(row, "added_p50_ms")
+    return Bar(name, getattr(row, RANKED_BY), facts.state(row), note, median)
+
+
+SECTION = Section(
+    finding,
+    tables,
+    charts,
+    terms=(
+        (
+            "added",
+            "The response time from the instant a request was due, less the delay that its own "
+            "call was to take. All services get the same requests with the same delays, in the "
+            "same order.",
+        ),
+        arriving.KEEPS_UP,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Applications that know nothing of this project, as its readers have them."""

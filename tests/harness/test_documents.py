@@ -1,0 +1,114 @@
+"""README and docs: short, their links lead somewhere, and few numbers a section."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from loadtests.catalog import ROOT
+
+README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+MOST_WORDS = 900
+MOST_FIGURES, MOST_CHARTS = 4, 1
+SENTENCES = 4
+# Pages that GitHub makes of a repository, as seen from its first one.
+OF_GITHUB = ("../../deployments/github-pages",)
+
+
+def read(document: Path) -> str:
+    """The words that a reader of a document sees."""
+    return seen(document.read_text(encoding="utf-8"))
+
+
+def seen(text: str) -> str:
+    """Markdown without comments, addresses and texts of pictures; tables stay."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"^[-|: ]+$", "", text, flags=re.M)
+    return re.sub(r"[|#*`]", " ", text)
+
+
+def words(text: str) -> int:
+    return sum(bool(re.search(r"\w", word)) for word in text.split())
+
+
+def sections(document: Path) -> dict[str, str]:
+    """The sections of the second order, by their titles."""
+    parts = re.split(r"^## (.*)\n", document.read_text(encoding="utf-8"), flags=re.M)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def anchors(document: Path) -> set[str]:
+    """The titles of a document as GitHub makes addresses of them."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.M)
+    found: set[str] = set()
+    for title in titles:
+        slug = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        number = 1
+        name = slug
+        while name in found:
+            name, number = f"{slug}-{number}", number + 1
+        found.add(name)
+    return found
+
+
+def test_words_are_those_that_are_read(tmp_path: Path) -> None:
+    document = tmp_path / "a.md"
+    table = "| k | l m |\n| --- | ---: |\n"
+    document.write_text(f"# A b\n<!-- c d -->\n[e f](g) ![h](i) `j`\n\n{table}")
+    assert read(document).split() == ["A", "b", "e", "f", "j", "k", "l", "m"]
+
+
+def test_readme_takes_a_minute() -> None:
+    """With its tables and commands."""
+    assert words(read(README)) <= MOST_WORDS
+
+
+def test_the_answer_is_four_points_and_one_chart() -> None:
+    text = README.read_text()
+    (answer,) = re.findall(r"<!-- answer: -->(.*?)<!-- /answer -->", text, re.S)
+    assert len(re.findall(r"^- ", answer, re.M)) <= SENTENCES
+    assert len(re.findall(r"<!-- chart: ", text)) == 1
+    assert text.count("\n- ", text.index("## Where it stops")) == 5
+
+
+def test_how_waiting_works_is_prose() -> None:
+    """Of a section about services; the ladder, before them, is its own table."""
+    found = sections(ROOT / "docs" / "how-waiting-works.md")
+    services = list(found)[1:]
+    assert services[0] == "The same in a service"
+    most = {"figure": MOST_FIGURES, "chart": MOST_CHARTS, "table": 0}
+    many = [
+        (title, kind, count)
+        for title in services
+        for kind in most
+        if (count := found[title].count(f"<!-- {kind}: ")) > most[kind]
+    ]
+    assert many == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if re.match(r"https?://", target) or target in OF_GITHUB:
+            continue
+        name, _, anchor = target.partition("#")
+        file = (document.parent / name).resolve() if name else document
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_sentence_begins_with_what_who_or_else(document: Path) -> None:
+    """Questions may. The ladder keeps its own words."""
+    text = re.sub(r"^#+ .*$", "", document.read_text(encoding="utf-8"), flags=re.M)
+    for ladder in re.findall(r"^\*\*\d\. .*?\n\n", text, re.M | re.S):
+        text = text.replace(ladder, "")
+    prose = re.sub(r"\s+", " ", seen(text))
+    assert re.findall(r"(?<=[.:;!?] )(?:What|Who|Else)\b[^.?]*[.]", prose) == []

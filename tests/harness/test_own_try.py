@@ -1,0 +1,181 @@
+"""`waits try` and `waits upstream`, as somebody runs them who has never seen this checkout."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtests.catalog import ROOT
+from loadtests.own import advice, listening
+from loadtests.own.trial import Measured
+from loadtests.record import Point
+from loadtests.runtime import environments
+from loadtests.runtime.process import fetch, free_port, is_free
+from tests.harness.commandline import Command, until
+from tests.harness.own.started import PLAIN, plain, started, upstream
+
+START = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from loadtests.cli.main import main; main()"
+)
+WAITS = (sys.executable, "-c", START)  # from whichever folder
+
+
+def tried(url: str, *arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
+    """`waits try` in short windows: status, output, complaints."""
+    words = ("try", url, "--seconds", "0.5", *arguments)
+    with Command(*words, command=WAITS, cwd=cwd) as command:
+        return command.end()
+
+
+def rows(said: str) -> dict[int, list[str]]:
+    """The cells of the table by the number of users, without signs that a figure is a bound."""
+    lines = re.sub("[≥≤] |max ", "", said).splitlines()
+    return {int(line.split()[0]): line.split() for line in lines if re.match(r" *\d+ +[-\d]", line)}
+
+
+def test_a_service_with_few_slots_and_a_known_delay(tmp_path: Path) -> None:
+    with started(plain("slots=4", "delay=0.1")) as (url, pid):
+        status, said, _ = tried(
+            f"{url}/orders/1", "--users", "2,20", "--delay", "0.1", cwd=tmp_path
+        )
+    assert status == 0, said
+    assert f"process {pid} (" in said and "found by port" in said
+    table = rows(said)
+    assert [table[users][1] for users in (2, 20)] == ["20", "200"]  # the limit
+    assert 0 < float(table[2][2]) <= 20.1
+    assert float(table[20][2]) <= 41, "4 slots of 0.1 s"
+    slow = table[20][4]  # not there where some were never served
+    assert slow == "-" or float(slow) >= 300, "the others wait for their turn"
+    assert "beside it: " in said and "Change first: " in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_failures_are_counted_by_status() -> None:
+    with started(plain("fails=4", "delay=0.01")) as (url, _):
+        status, said, _ = tried(f"{url}/orders/1", "--users", "4", "-X", "POST", "-d", "{}")
+    assert status == 1
+    assert re.search(r"4 users: (\d+) of \d+ failed: status 503 × \1\n", said), said
+    assert "Change first: Failures: " in said
+
+
+def test_an_answer_that_is_never_right_is_not_measured() -> None:
+    with started(plain()) as (url, _):
+        status, _, complaint = tried(f"{url}/nothing")
+        assert status == 1 and "was answered with status 404" in complaint
+    status, _, complaint = tried(f"{url}/orders/1")
+    assert status == 1 and "refused" in complaint
+
+
+def test_its_processes_are_found_with_what_they_started() -> None:
+    keeps = f"import subprocess, sys; subprocess.Popen([sys.executable, {PLAIN!r}]).wait()"
+    with started([sys.executable, "-c", keeps]) as (url, pid):
+        port = int(url.rpartition(":")[2])
+        (found,) = listening.listeners(port)
+        assert found.ppid() == pid
+        tree, which = listening.tree(port, pid)
+        assert tree is not None and "as --pid says" in which and "1 that it started" in which
+        assert {process.pid for process in tree.processes()} == {pid, found.pid}
+        assert tree.each().keys() == {pid, found.pid}
+        assert tree.footprint(switches=False).pss_bytes
+        found.kill()
+    assert listening.tree(free_port(), None)[0] is None
+    assert listening.tree(port, 2**22 + 1) == (None, f"there is no process {2**22 + 1}")
+
+
+GUNICORN = ("gunicorn", "--threads", "20", "-b", "127.0.0.1:{port}")
+APPS = {
+    "fastapi-httpx": ("uvicorn", "with_fastapi:app", "--port", "{port}", "--no-access-log"),
+    "flask-threads-requests": (*GUNICORN, "with_flask:app"),
+    "django-threads": (*GUNICORN, "with_django:application"),
+}
+
+
+@pytest.mark.parametrize("environment", APPS)
+def test_an_application_as_readers_have_it(environment: str, tmp_path: Path) -> None:
+    environments.ensure([environment])
+    programs = environments.python(environment).parent
+    program, *words = APPS[environment]
+    command = [str(programs / "python"), str(programs / program), *words]
+    with upstream(0.05) as url, started(command, UPSTREAM=url) as (own, pid):
+        status, said, complaint = tried(f"{own}/orders/7", "--users", "4", "--delay", "0.05")
+        calls = fetch(f"{url}/stats")[1]
+    assert status == 0, said + complaint
+    assert f"process {pid} (" in said
+    assert 0 < float(rows(said)[4][2]) <= 81
+    assert b'"calls":0' not in calls
+    framework = environment.partition("-")[0]
+    assert re.findall(r"beside it: (\w+)", said)[0] == framework
+
+
+def test_an_upstream_answers_until_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
+    with Command(
+        *("upstream", "--delay", "0.02", "--port", str(port), "--body", "100"),
+        command=WAITS,
+        cwd=tmp_path,
+    ) as command:
+        command.until_it_says("Ctrl-C ends it")
+        assert f"http://127.0.0.1:{port}\n" in command.said
+        status, body = fetch(f"http://127.0.0.1:{port}/any/thing?x=1", "DELETE")
+        assert (status, len(body)) == (200, 100)
+        command.interrupt()
+        assert command.end()[0] == 0
+        assert until(lambda: not command.processes())
+    assert is_free(port) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--delay", "61"], "--delay must be from 0 to 60"),
+        (["--body", "-1"], "--body must be from 0"),
+        (["--port", "0"], "--port must be a port"),
+    ],
+)
+def test_an_upstream_that_cannot_be(words: list[str], says: str) -> None:
+    with Command("upstream", *words) as command:
+        status, _, complaint = command.end()
+    assert status == 2 and says in complaint
+
+
+def window(users: int, rps: float, cores: float | None = 0.1, **other: object) -> Measured:
+    """A window of 3 s with an upstream of 0.1 s."""
+    given = {"requests": int(3 * rps), "p50_ms": 100.0, "cpu_ms_per_request": 1.0, **other}
+    about = {"profile": "try", "service": "own", "scenario": "", "round": 1, "rate_rps": None}
+    point = Point(users=users, rps=rps, delay_s=0.1, duration_s=3.0, **about, **given)
+    return Measured(point, cores, cores, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("windows", "says"),
+    [
+        ([window(10, 100), window(50, 497)], "Nothing up to 50 users"),
+        ([window(10, 99), window(50, 100)], "10 is what you get with requests"),
+        ([window(50, 399), window(200, 400)], "thread pool of Starlette"),
+        ([window(50, 9.9)], "1 is what you get with a blocking call"),
+        ([window(50, 255)], "about 26 of 50 requests wait"),
+        ([window(50, 255, None)], "Slots: about 26 of 50"),
+        ([window(50, 430)], "neither CPU nor slots stand out"),
+        ([window(50, 300, 0.95)], "a process fills its core at 50 users, with 1 ms"),
+        ([window(50, 400, 0.9), window(200, 90, 0.95)], "It collapses: 90/s for 200 users"),
+        ([window(50, 490, 0.9, failures=20)], "Failures: 20 of 1,470"),
+        ([window(50, 400, 0.5, bound="generator")], "The load generator is the limit"),
+        ([window(50, 400, 0.5, overslept_p99_ms=40.0)], "up to 40 ms late"),
+    ],
+)
+def test_the_advice_follows_from_the_figures(windows: list[Measured], says: str) -> None:
+    assert says in advice.first(windows, 0.1)
+
+
+def test_a_service_that_got_no_core_is_not_said_to_lack_slots() -> None:
+    measured = Measured(window(50, 200).point, 0.4, 0.4, 0.5)
+    assert "stood in the queue for one for 50%" in advice.first([measured], 0.1)
+
+
+def test_where_it_came_from_is_on_this_machine() -> None:
+    assert all(map(listening.is_here, ("127.0.0.1", "localhost", "::1")))
+    assert not listening.is_here("192.0.2.1")
+    assert not listening.is_here("no.such.host.invalid")

@@ -1,0 +1,312 @@
+"""The site: built once from what is in results/, read back, and used as a person uses it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from browsing import browsing, needs_browser
+from pages import Page, close
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium_axe_python import Axe
+
+from loadtests import catalog
+from loadtests.catalog import ROOT
+from loadtests.cli.main import run as waits
+from loadtests.record import Run, summarise
+from loadtests.report.results import stored
+from loadtests.report.results.stored import Entry, Results
+from loadtests.report.sections import SECTIONS
+from loadtests.site import build, comparisons, trend
+
+PUBLISHED = stored.read(ROOT / "results", check=False)
+MOST_BYTES = 3 * 2**20
+KINDS = (
+    *("index.html", "results.html", "services.html", "clients.html", "trend.html", "compare.html"),
+    *("services/fastapi.html", "profiles/standard.html", "profiles/ladder.html"),
+    "pairs/fastapi--fastapi-httpx.html",
+)
+
+
+def earlier(run: Run, slow: str) -> Run:
+    """The run as it would have been a day before, when one service used half of the CPU."""
+    before = replace(run, started_at=f"2026-01-01{run.started_at[10:]}", commit="0" * 40)
+    before.points = [
+        replace(point, cpu_ms_per_request=point.cpu_ms_per_request / 2)
+        if point.service == slow and point.cpu_ms_per_request
+        else point
+        for point in run.points
+    ]
+    before.summary = summarise(before.points)
+    return before
+
+
+@pytest.fixture(scope="module")
+def two() -> tuple[Entry, Entry, str]:
+    """The smallest run, one that could be compared with it, and the service that differs."""
+    newest = min(PUBLISHED.entries, key=lambda entry: len(entry.run.points))
+    slow = next(row.service for row in newest.run.summary if row.cpu_ms_per_request and row.valid)
+    return Entry(Path("before"), earlier(newest.run, slow)), newest, slow
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, two: tuple[Entry, Entry, str]) -> Path:
+    """All published results and one run more, as a site."""
+    folder = tmp_path_factory.mktemp("site")
+    results = replace(PUBLISHED, entries=[*PUBLISHED.entries, two[0]])
+    build.write(build.contents(results), folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[str, Page]:
+    """The pages by their paths; reading one asserts that its tags are closed in order."""
+    return {
+        path.relative_to(site).as_posix(): Page(path.read_text(encoding="utf-8"))
+        for path in site.rglob("*.html")
+    }
+
+
+def of(page: Page, attribute: str) -> list[str]:
+    return [value for _, name, value in page.attributes if name == attribute]
+
+
+def test_every_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
+    lost = []
+    for path, page in pages.items():
+        assert page.open == []
+        for link in [*of(page, "href"), *of(page, "src"), *of(page, "srcset")]:
+            parts = urlsplit(link)
+            if parts.scheme == "data":
+                continue
+            assert not parts.scheme and not parts.netloc, f"{path} asks for {link}"
+            target = (site / path).parent / unquote(parts.path) if parts.path else site / path
+            name = target.resolve().relative_to(site.resolve()).as_posix()
+            if not target.is_file() or (
+                parts.fragment and unquote(parts.fragment) not in of(pages[name], "id")
+            ):
+                lost.append(f"{path}: {link}")
+    assert lost == []
+
+
+def test_every_page_is_named_and_no_id_is_there_twice(pages: dict[str, Page]) -> None:
+    for path, page in pages.items():
+        ids = of(page, "id")
+        assert len(ids) == len(set(ids)), path
+        assert page.tags.count("h1") == 1, path
+        assert page.tags.count("img") == sum(
+            bool(value) for tag, name, value in page.attributes if (tag, name) == ("img", "alt")
+        )
+    titles = [page.text.strip().splitlines()[0] for page in pages.values()]
+    assert len(titles) == len(set(titles))
+
+
+def test_every_service_and_profile_has_a_page(pages: dict[str, Page]) -> None:
+    measured = {name for entry in PUBLISHED.entries for name in entry.run.workloads}
+    for name in catalog.names():
+        assert catalog.load(name).title in pages[f"services/{name}.html"].text
+    for name in {*measured, "smoke", "standard", "map"}:
+        assert f"profiles/{name}.html" in pages
+
+
+def test_it_is_small(site: Path, two: tuple[Entry, Entry, str]) -> None:
+    sizes = {path: path.stat().st_size for path in site.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) <= MOST_BYTES
+    assert max(size for path, size in sizes.items() if path.suffix == ".html") <= 250_000
+
+
+def test_a_second_time_changes_no_byte(
+    two: tuple[Entry, Entry, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages; that charts are drawn alike is a test of theirs."""
+    for kind, section in SECTIONS.items():
+        monkeypatch.setitem(SECTIONS, kind, replace(section, charts=lambda part: []))
+    few = Results([two[1], two[0]], [], [])
+    first, second = (build.contents(few) for _ in range(2))
+    assert first == second
+
+
+def test_the_figures_are_those_of_the_run(pages: dict[str, Page]) -> None:
+    entry = min(PUBLISHED.entries, key=lambda entry: len(entry.run.points))
+    document = json.loads((entry.folder / "run.json").read_text(encoding="utf-8"))
+    checked = 0
+    for service in list(document["services"])[:3]:
+        page = pages[f"services/{service}.html"]
+        name = next(iter(document["workloads"]))
+        shown = page.tables[f"Every figure of {service} in {name}"]
+        points = [p for p in document["points"] if p["service"] == service and p["valid"]]
+        for scenario in dict.fromkeys(point["scenario"] for point in points):
+            of_scenario = [point for point in points if point["scenario"] == scenario]
+            rps = median(point["rps"] for point in of_scenario)
+            cpu = median(point["cpu_ms_per_request"] for point in of_scenario)
+            found = [
+                row
+                for row in shown
+                if any(close(cell.split()[0], rps) for cell in row if is_number(cell))
+                and any(close(cell.split()[0], cpu) for cell in row if is_number(cell))
+            ]
+            assert found, (service, scenario, rps, cpu)
+            checked += 1
+    assert checked > 3
+
+
+def is_number(cell: str) -> bool:
+    return cell.split()[0].replace(",", "").replace(".", "").isdecimal() if cell.split() else False
+
+
+def test_two_runs_say_what_make_compare_says(two: tuple[Entry, Entry, str]) -> None:
+    before, newest, slow = two
+    about = comparisons.document(comparisons.Two(before, newest))
+    worse = [row for row in about["rows"] if row[0] == comparisons.WORSE]
+    assert {row[1] for row in worse} == {slow}
+    assert {row[3] for row in worse} == {"CPU per request, ms"}
+    assert {row[6] for row in worse} == {"2.00"}
+    assert about["rows"][: len(worse)] == worse  # what differs most comes first
+    assert about["head"].startswith(f"{len(worse)} worse, 0 better, ")
+
+
+def test_two_runs_that_are_not_comparable_say_why(two: tuple[Entry, Entry, str]) -> None:
+    before, newest, _ = two
+    elsewhere = replace(newest.run, machine=newest.run.machine | {"name": "another"})
+    about = comparisons.document(comparisons.Two(before, Entry(Path("elsewhere"), elsewhere)))
+    (reason,) = about["why_not"]
+    assert reason.startswith("name of the machine is ") and reason.endswith(" another in B")
+
+
+def test_suites_stand_beside_each_other_by_machine() -> None:
+    suite = PUBLISHED.suite
+    assert suite is not None
+    before = Entry(Path("before"), earlier(suite.run, "fastapi"))
+    elsewhere = Entry(
+        Path("elsewhere"), replace(suite.run, machine=suite.run.machine | {"name": "another"})
+    )
+    found = trend.of(Results([suite, before, elsewhere], [], []))
+    assert [[one.folder.name for one in group.suites] for group in found] == [
+        ["before", suite.folder.name],
+        ["elsewhere"],
+    ]
+    (row,) = (
+        row
+        for row in found[0].tables["cost"].rows
+        if row.cells[0].text == "fastapi" and row.cells[1].text.startswith("CPU per request")
+    )
+    old, new = (float(cell.text) for cell in row.cells[2:])
+    assert new == pytest.approx(2 * old, rel=0.02)
+
+
+def test_a_folder_that_is_no_site_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "mine.txt").write_text("mine")
+    with pytest.raises(build.UsageError, match="is no site, and stays as it is"):
+        build.write({"index.html": ""}, tmp_path / "site")
+    assert (tmp_path / "site" / "mine.txt").read_text(encoding="utf-8") == "mine"
+    assert waits(["site", "--results", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err == (
+        f"RESULTS={tmp_path / 'none'}: no such folder; make bench makes results\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    nobody = "--host-resolver-rules=MAP * ~NOTFOUND"
+    with browsing(tmp_path_factory.mktemp("profile"), nobody) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(site: Path, browser: webdriver.Chrome) -> webdriver.Chrome:
+    """The answer's page as a desktop shows it."""
+    look(browser, 1200, "light")
+    browser.get((site / "index.html").as_uri())
+    return browser
+
+
+def look(browser: webdriver.Chrome, width: int, scheme: str) -> None:
+    """Show pages as a screen of this width does, light or dark."""
+    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def until(browser: webdriver.Chrome, text: str, selector: str) -> str:
+    """The text of an element as soon as it has `text` in it."""
+    found = browser.find_element(By.CSS_SELECTOR, selector)
+    WebDriverWait(browser, 20).until(lambda _: text in found.text)
+    return found.text
+
+
+@needs_browser
+def test_a_person_asks_and_reads_the_source(open_page: webdriver.Chrome) -> None:
+    browser = open_page
+    browser.find_element(By.LINK_TEXT, "Ask for your numbers").click()
+    rate = browser.find_element(By.NAME, "rate")
+    rate.send_keys(Keys.CONTROL, "a")
+    rate.send_keys(Keys.NULL, Keys.DELETE, "450")
+    assert "450 requests/s" in until(browser, "450", "#advise-question")
+    browser.find_element(By.LINK_TEXT, "Services").click()
+    browser.find_element(By.LINK_TEXT, "fastapi-httpx").click()
+    assert browser.find_element(By.TAG_NAME, "h1").text == "FastAPI, httpx"
+    browser.find_element(By.LINK_TEXT, "Source").click()
+    client = browser.find_element(By.CSS_SELECTOR, '[aria-label="client.py"]')
+    if not client.is_displayed():
+        client.find_element(By.XPATH, "../summary").click()
+    assert "httpx.AsyncClient(" in client.text
+    assert browser.get_log("browser") == []
+
+
+@needs_browser
+def test_a_person_compares_two_runs(
+    open_page: webdriver.Chrome, two: tuple[Entry, Entry, str]
+) -> None:
+    browser = open_page
+    browser.find_element(By.LINK_TEXT, "Compare").click()
+    before, newest, slow = two
+    for name, entry in (("a", newest), ("b", before)):  # either way round
+        choice = Select(browser.find_element(By.NAME, name))
+        choice.select_by_value(entry.folder.name)
+    until(browser, " within noise.", "#compare-answer .finding")
+    first = browser.find_element(By.CSS_SELECTOR, "#compare-answer tbody tr")
+    assert first.text.split()[0] == slow
+    assert "2.00" in first.text and first.text.endswith("worse")
+    browser.refresh()  # the two stand in the address
+    until(browser, " within noise.", "#compare-answer .finding")
+    assert browser.get_log("browser") == []
+
+
+@needs_browser
+def test_a_person_explores_a_chart(site: Path, browser: webdriver.Chrome) -> None:
+    look(browser, 1200, "light")
+    browser.get((site / "profiles" / "capacity.html").as_uri())
+    assert browser.find_elements(By.CSS_SELECTOR, ".plot svg") == []
+    browser.find_element(By.CSS_SELECTOR, "button.explore").click()
+    WebDriverWait(browser, 30).until(
+        lambda _: browser.find_elements(By.CSS_SELECTOR, ".plot svg") != []
+    )
+    assert browser.find_element(By.ID, "choose").is_displayed()
+    assert browser.get_log("browser") == []
+
+
+@needs_browser
+@pytest.mark.parametrize("path", KINDS)
+def test_a_phone_shows_every_kind_of_page(site: Path, browser: webdriver.Chrome, path: str) -> None:
+    """At 390 pixels, dark, nothing sticks out; accessible by the rules of WCAG 2.2 AA."""
+    look(browser, 390, "dark")
+    browser.get((site / path).as_uri())
+    width = browser.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 390
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(25, 25, 24)"
+    axe = Axe(browser)
+    axe.inject()
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = axe.run(options={"runOnly": tags})["violations"]
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
