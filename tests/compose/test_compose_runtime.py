@@ -140,8 +140,9 @@ def test_what_runs_in_its_containers_is_no_stranger(
         found = runtime.look()
     assert found
     assert "sleep 60" in own.values()
-    assert len(own) > 2
-    assert [own[pid] for pid in own if not found.is_own(pid)] == []
+    here = [pid for pid in own if pid in found.processes]  # a health check may have ended
+    assert len(here) > 2
+    assert [own[pid] for pid in here if not found.is_own(pid)] == []
     assert found.is_own(os.getpid())
     assert not found.is_own(1)
     assert not replace(found, tops=[os.getpid()]).is_own(min(own))
