@@ -18,11 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from loadtests.bench.plan import Part
-from loadtests.record import Point
+from loadtests.bench.profiles import Profile
+from loadtests.record import Point, Summary, summarise
 
 EVERY_S = 1.0
-NAME_WIDTH, CELL_WIDTH, FILE_WIDTH = 24, 7, 160
+NAME_WIDTH, CELL_WIDTH, FILE_WIDTH = 24, 8, 160
 COLOURS = (("green", 0.9), ("yellow", 0.6))  # of a cell, from this share of the limit on
+PARTLY = "2/3: two of three rounds are valid; the figure is the median of those"
+
+Rows = dict[tuple[str, str], Summary]  # by service and scenario
 
 
 class Board:
@@ -32,7 +36,8 @@ class Board:
         self.console = console or Console(highlight=False)
         self._live: Live | None = None
         self._part: Part | None = None
-        self._cells: dict[tuple[str, str], Text] = {}
+        self._points: list[Point] = []
+        self._rows: Rows = {}
         self._drawn: list[Segment] = []
         self._doing = ("", "", 0.0, 0.0)  # service, the time left, when it began, how long it takes
         self._ended = Event()
@@ -41,7 +46,7 @@ class Board:
         """A service's turn, or its next point, begins; the whole run has so much time left."""
         if part is not self._part:
             self.end()
-            self._part, self._cells = part, {}
+            self._part, self._points, self._rows = part, [], {}
         self._doing = (service, left, time.monotonic(), expected_s)
         self._drawn = self._draw()
         if self._live is None:
@@ -52,8 +57,9 @@ class Board:
         self._live.refresh()
 
     def done(self, point: Point) -> None:
-        """A point is done: its cell is filled."""
-        self._cells[point.service, point.scenario] = cell(point)
+        """A point is done: its cell is that of all rounds so far."""
+        self._points.append(point)
+        self._rows |= of(self._points, point.service)
 
     def end(self) -> None:
         """Leave the table as it is, with nothing that moves; no effect where there is none."""
@@ -80,9 +86,16 @@ class Board:
     def _draw(self) -> list[Segment]:
         if self._part is None:
             return []
-        table = drawn(self._part, self._cells, self._doing[0], self.console)
-        lines = self.console.render_lines(Group(title(self._part), table), pad=False)
+        whole = told(self._part, self._rows, self._doing[0], self.console)
+        lines = self.console.render_lines(whole, pad=False)
         return [segment for line in lines for segment in (*line, Segment.line())]
+
+
+def told(part: Part, found: Rows, now: str, console: Console) -> Group:
+    """A profile's title and table, and what "2/3" is where that is in it."""
+    partly = any(0 < row.valid_rounds < row.rounds for row in found.values())
+    note = [Text(PARTLY, no_wrap=True, overflow="ellipsis")] if partly else []
+    return Group(title(part), drawn(part, found, now, console), *note)
 
 
 def title(part: Part) -> Text:
@@ -91,34 +104,61 @@ def title(part: Part) -> Text:
     return Text(about, style="bold", no_wrap=True, overflow="ellipsis")
 
 
-def cell(point: Point) -> Text:
-    """Its share of the limit, on a ground of that share; without a limit what it answered."""
-    if not point.valid:
+def of(points: list[Point], service: str = "") -> Rows:
+    """The summaries of points, of one service or of all."""
+    own = [point for point in points if service in ("", point.service)]
+    return {(row.service, row.scenario): row for row in summarise(own)}
+
+
+def share(row: Summary, profile: Profile) -> float | None:
+    """The part of the limit that was reached, as in the report; None where there is no limit.
+
+    Of users that each wait for one call the limit is users ÷ delay, the same for every service.
+    """
+    if profile.of_kind.waits and profile.of_kind.straight and row.rps and row.delay_s:
+        return row.rps.median * row.delay_s / row.users
+    return row.efficiency.median if row.efficiency else None
+
+
+def cell(row: Summary, profile: Profile) -> Text:
+    """Its share of the limit, on a ground of that share; without a limit what it answered.
+
+    The median of the valid rounds; before it how many those are, where some are not.
+    """
+    if not row.valid:
         return Text("invalid", style="bold red")
-    if point.efficiency is None:
-        return Text(short(point.rps) if point.requests else "done")
-    colour = next((name for name, least in COLOURS if point.efficiency >= least), "red")
-    text = Text(f"{point.efficiency:.0%}".rjust(CELL_WIDTH), style=colour)
-    text.stylize("reverse", 0, round(min(1.0, point.efficiency) * CELL_WIDTH))
+    rounds = f"{row.valid_rounds}/{row.rounds} " if row.valid_rounds < row.rounds else ""
+    reached = share(row, profile)
+    if reached is None:
+        return Text(rounds + (short(row.rps.median) if row.rps and row.requests else "done"))
+    colour = next((name for name, least in COLOURS if reached >= least), "red")
+    at_least = "≥" if row.bound else ""
+    text = Text(f"{rounds}{at_least}{reached:.0%}".rjust(CELL_WIDTH), style=colour)
+    text.stylize("reverse", 0, round(min(1.0, reached) * CELL_WIDTH))
     return text
 
 
-def drawn(part: Part, cells: dict[tuple[str, str], Text], now: str, console: Console) -> Table:
+def drawn(part: Part, found: Rows, now: str, console: Console) -> Table:
     """As many rows and columns as fit, around the service whose turn it is."""
     names = [service.label for service in part.services]
     asked = (s.scenario for one in part.services for s in part.profile.steps(one.model))
-    scenarios = list(dict.fromkeys([*asked, *(scenario for _, scenario in cells)]))
-    rows = around(names, names.index(now), console.height - 6) if now in names else names
+    scenarios = list(dict.fromkeys([*asked, *(scenario for _, scenario in found)]))
+    rows = around(names, names.index(now), console.height - 7) if now in names else names
     left = console.width - min(NAME_WIDTH, max(map(len, rows)))
-    newest = max((scenarios.index(scenario) for _, scenario in cells), default=0)
+    newest = max((scenarios.index(scenario) for _, scenario in found), default=0)
     columns = around(scenarios, newest, max(1, left // (CELL_WIDTH + 1)))
     table = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False, header_style="")
     table.add_column("", max_width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
     for name in apart(columns):
         table.add_column(name, width=CELL_WIDTH, justify="right", no_wrap=True)
     for row in rows:
-        found = [cells.get((row, scenario), Text("·", style="dim")) for scenario in columns]
-        table.add_row(Text(row, style="bold" if row == now else ""), *found)
+        cells = [
+            cell(found[row, scenario], part.profile)
+            if (row, scenario) in found
+            else Text("·", style="dim")
+            for scenario in columns
+        ]
+        table.add_row(Text(row, style="bold" if row == now else ""), *cells)
     return table
 
 
@@ -154,12 +194,11 @@ def short(value: float) -> str:
 
 
 def tables(parts: list[Part], points: list[Point]) -> str:
-    """The tables of a run for a file: of each scenario the last round."""
+    """The tables of a run for a file, as its rounds are summarised in the report."""
     console = Console(width=FILE_WIDTH, color_system=None, force_terminal=False)
     with console.capture() as captured:
         for part in parts:
-            own = [point for point in points if point.profile == part.profile.name]
+            own = of([point for point in points if point.profile == part.profile.name])
             if own:
-                cells = {(point.service, point.scenario): cell(point) for point in own}
-                console.print(title(part), drawn(part, cells, "", console), sep="\n")
+                console.print(told(part, own, "", console))
     return captured.get()

@@ -52,6 +52,24 @@ def test_it_fits(part: Part, width: int) -> None:
     assert any("aiohttp" in line and "invalid" in line for line in lines)
 
 
+def test_a_cell_is_what_the_report_says_of_all_rounds(part: Part) -> None:
+    """The median of the valid rounds, of users ÷ delay also where a service has fewer slots."""
+    rounds = [
+        point(round=1, rps=80.0, efficiency=1.0, ceiling_rps=80.0),
+        point(round=2, rps=82.0, efficiency=1.0, ceiling_rps=82.0),
+        point(round=3, rps=9.0, efficiency=0.1, valid=False),
+    ]
+    ((_, row),) = board.of(rounds).items()
+    assert board.cell(row, part.profile).plain.strip() == "2/3 81%"
+    row.bound = "generator"
+    assert board.cell(row, part.profile).plain.strip() == "2/3 ≥81%"
+    text = board.tables([part], rounds)
+    assert "2/3 81%" in text and "invalid" not in text and text.rstrip().endswith(board.PARTLY)
+    assert board.PARTLY not in board.tables([part], rounds[:2])
+    ((_, none),) = board.of(rounds[2:]).items()
+    assert board.cell(none, part.profile).plain == "invalid"
+
+
 def test_a_low_terminal_shows_the_service_whose_turn_it_is(part: Part) -> None:
     at = [service.label for service in part.services].index("tornado")
     rows = board.around([service.label for service in part.services], at, 4)
