@@ -100,7 +100,7 @@ def backend_python() -> Path:
     """The interpreter of the backend's environment; Missing where it is not built."""
     python = Path(os.environ.get("BACKEND_PYTHON", environments.python(BACKEND)))
     if not python.exists():
-        raise Missing(f"the backend's environment is not built: no {python}")
+        raise Missing(f"the backend has no environment: make bench PROFILE=smoke makes {python}")
     return python
 
 
