@@ -99,7 +99,7 @@ def _row(one: Judged) -> list[str]:
     return [
         one.service.shown,
         "–" if need.processes is None else f"{need.processes:,}",
-        "1" if one.service.one_at_a_time else f"{need.waiting:,} {unit}",
+        "1" if one.service.one_at_a_time else f"{need.slots:,} {unit}",
         "–" if need.cpu_percent is None else f"{up(need.cpu_percent):,}",
         "–" if need.memory_bytes is None else mib(need.memory_bytes),
         "–" if need.p99_ms is None else f"{up(need.p99_ms):,}",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from loadtests.advise.need import HEADROOM
 from loadtests.advise.question import Question, plain, seconds, up
+from loadtests.advise.slots import THEORY
 from loadtests.advise.verdict import Judged
 
 # What there is, by its state: FITS to NO.
@@ -43,9 +44,9 @@ class Change:
 
 def values(question: Question, one: Judged) -> dict[str, int]:
     """The numbers of a service's settings, by placeholder; times are in seconds."""
-    slots = one.need.waiting
+    waiting = one.need.waiting
     timeout_s = max(TIMEOUT_S, up(2 * question.delay_s))
-    server = (one.need.processes or 1, slots, max(CONNECTIONS, 2 * slots))
+    server = (one.need.processes or 1, one.need.slots, max(CONNECTIONS, 2 * waiting))
     times = (timeout_s, max(DRAIN_S, timeout_s), max(ANSWER_S, 2 * timeout_s))
     return dict(zip(PLACEHOLDERS, (*server, *times), strict=True))
 
@@ -69,9 +70,12 @@ def _why(question: Question, one: Judged) -> str:
     takes = f"({delay} + {need.own_ms} ms of its own)" if need.own_ms else delay
     mean = up(question.rate_rps * (question.delay_s + own_s))
     where = "" if processes == 1 else f" in each of {processes:,} processes"
+    enough = f"{need.slots:,}{where} is enough when many arrive together"
+    if question.p99_s is not None and need.slots != need.waiting:
+        goal = seconds(question.p99_s)
+        enough = f"{need.slots:,} slots{where} are the fewest with a p99 within {goal} by {THEORY}"
     return (
-        f"{plain(question.rate_rps)}/s × {takes} = {mean:,} in flight on average; "
-        f"{need.waiting:,}{where} is enough when many arrive together. "
+        f"{plain(question.rate_rps)}/s × {takes} = {mean:,} in flight on average; {enough}. "
         f"CPU: {up(need.cpu_percent or 0):,} % of a core, and "
         f"{plain(100 * HEADROOM)} % of each is what is counted on."
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from loadtests.advise.measured import Figure, Load, Service
 from loadtests.advise.question import Question, plain, up
+from loadtests.advise.slots import slots
 
 # No more of a core is counted on than this: what is left is for bursts, and for the machine.
 HEADROOM = 0.7
@@ -24,12 +25,13 @@ class Need:
     """The needs of a service; None where no result says it.
 
     `waiting` requests are in flight in each of the processes, where each takes `own_ms` besides
-    the delay.
+    the delay; `slots` of them wait for the backend at once, the others for a slot.
     """
 
     cores: int | None
     processes: int | None
     waiting: int
+    slots: int
     own_ms: int
     cpu_percent: float | None
     memory_bytes: float | None
@@ -56,14 +58,19 @@ def needed(question: Question, service: Service, pick: Pick) -> Need:
     cpu = _of_cpu(question.delay_s, question.rate_rps / processes, service, pick)
     excess = _at(question, service, processes, pick)
     known = cpu is not None
+    own_ms = _own_ms(question, service, processes)
+    waiting = 1 if service.one_at_a_time else in_flight(question, service, processes)
+    takes_ms = question.delay_s * 1000 + max(own_ms, cpu or 0)
+    p99_ms = None if excess is None else question.delay_s * 1000 + excess
     return Need(
         cores=cores if known else None,
         processes=processes if known or service.one_at_a_time else None,
-        waiting=1 if service.one_at_a_time else in_flight(question, service, processes),
-        own_ms=_own_ms(question, service, processes),
+        waiting=waiting,
+        slots=slots(question, processes, waiting, takes_ms, p99_ms),
+        own_ms=own_ms,
         cpu_percent=question.rate_rps * cpu / 10 if cpu is not None else None,
         memory_bytes=_memory(question, service, processes, pick),
-        p99_ms=None if excess is None else question.delay_s * 1000 + excess,
+        p99_ms=p99_ms,
     )
 
 
@@ -134,10 +141,10 @@ def _for_slots(question: Question, service: Service) -> int:
     """The processes that have room for all that wait, where each has a limit of its own."""
     if service.one_at_a_time:
         return question.most_in_flight
-    slots = service.slots
-    if not slots:
+    limit = service.slots
+    if not limit:
         return 1
-    return _fewest(lambda processes: in_flight(question, service, processes) > slots)
+    return _fewest(lambda processes: in_flight(question, service, processes) > limit)
 
 
 def _memory(question: Question, service: Service, processes: int, pick: Pick) -> float | None:

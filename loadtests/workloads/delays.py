@@ -74,9 +74,14 @@ def spelled(text: str) -> str:
     return " ".join([RECORDED, *(f"{delay_s:g}" for delay_s in recorded)]) if recorded else text
 
 
+def constant(delay_s: float) -> Delays:
+    """Delays that are all alike, of any length."""
+    return Delays("constant", delay_s, delay_s**2, lambda share: delay_s)
+
+
 def _constant(delay_s: float) -> Delays:
     _check(SHORTEST_S <= delay_s <= LONGEST_S, "a constant delay must be from 0.001 to 60")
-    return Delays("constant", delay_s, delay_s**2, lambda share: delay_s)
+    return constant(delay_s)
 
 
 def _lognormal(mean_s: float, sigma: float) -> Delays:

@@ -14,6 +14,8 @@ from loadtests import catalog
 from loadtests.advise.change import PARTS, PLACEHOLDER, values
 from loadtests.advise.question import BadQuestion, parse
 from loadtests.advise.verdict import judge
+from loadtests.workloads import delays
+from loadtests.workloads.pool import theory
 from services import folders
 
 STOCK = [one for one in catalog.select("") if one.kind in ("stock", "tuned")]
@@ -43,6 +45,37 @@ def test_several_processes_share_what_is_in_flight() -> None:
     (made,) = ask(parse("0.1", "2600", "", "2"), THREADED).changes
     assert made.settings[0] == "serve -w 2 -t 165"
     assert "= 260 in flight on average; 165 in each of 2 processes is enough" in made.why
+
+
+def test_a_goal_for_the_p99_says_how_many_slots() -> None:
+    """200/s × 100 ms: 24 slots have a p99 below 150 ms in M/D/c, with 23 it is 163 ms."""
+    exact = replace(THREADED, loads=[load(200, 0.0, 0.0)])
+    (made,) = ask(parse("0.1", "200", "", "1", "150ms"), exact).changes
+    assert made.settings == ["serve -w 1 -t 24", "Pool(24, 10)"]
+    assert made.why.startswith(
+        "200/s × 100 ms = 20 in flight on average; 24 slots are the fewest with a p99 within "
+        "150 ms by queueing theory (M/D/c). CPU:"
+    )
+
+
+def test_a_slot_is_held_for_the_cpu_of_its_request_too() -> None:
+    """With 4 ms of CPU 20.8 are in flight; what the p99 is above that comes off the goal."""
+    goal = parse("0.1", "150", "", "1", "150ms")
+    light, heavy, uneven = (
+        judge(goal, replace(THREADED, loads=[load(150, cpu_ms, above_ms)])).need.slots
+        for cpu_ms, above_ms in ((0.0, 0.0), (4.0, 4.0), (4.0, 34.0))
+    )
+    assert light == theory.slots_for(150, delays.constant(0.100), 0.99, 150)
+    assert heavy == theory.slots_for(150, delays.constant(0.104), 0.99, 150)
+    assert uneven == theory.slots_for(150, delays.constant(0.104), 0.99, 120)
+    assert light < heavy < uneven
+
+
+def test_the_slots_for_a_goal_are_of_each_process() -> None:
+    (made,) = ask(parse("0.1", "2600", "", "2", "150ms"), THREADED).changes
+    slots = theory.slots_for(1300, delays.constant(0.1005), 0.99, 140.5)
+    assert made.settings[0] == f"serve -w 2 -t {slots}"
+    assert f"{slots} slots in each of 2 processes are the fewest" in made.why
 
 
 @pytest.mark.parametrize(

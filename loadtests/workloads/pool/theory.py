@@ -50,13 +50,40 @@ def waiting_ms(rate_rps: float, delays: Delays, slots: int, share: float) -> flo
 
 
 def slots_for(rate_rps: float, delays: Delays, share: float, goal_ms: float) -> int | None:
-    """The fewest slots with which this share is answered within `goal_ms`; None if none are."""
+    """The fewest slots with which this share is answered within `goal_ms`; None if none are.
+
+    For constant delays at once, whatever the rate, by `constant_ms`.
+    """
     if 1000 * delays.quantile(share) > goal_ms:
         return None
-    slots = floor(occupied(rate_rps, delays)) + 1
-    while response_ms(rate_rps, delays, slots, share) > goal_ms * (1 + 1e-6):
-        slots += 1
-    return slots
+
+    def takes_ms(slots: int) -> float:
+        if delays.variation < 1e-9:
+            return constant_ms(rate_rps, delays.mean_s, slots, share)
+        return response_ms(rate_rps, delays, slots, share)
+
+    few, enough, step = floor(occupied(rate_rps, delays)), 0, 1
+    while takes_ms(enough := few + step) > goal_ms * (1 + 1e-6):
+        few, step = enough, 2 * step
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (middle, enough) if takes_ms(middle) > goal_ms * (1 + 1e-6) else (few, middle)
+    return enough
+
+
+def constant_ms(rate_rps: float, delay_s: float, slots: int, share: float) -> float:
+    """As `response_ms` for a constant delay, but in closed form; infinite if unstable.
+
+    As many wait as in M/M/c, for a time that is exponential with half its mean, times what
+    Cosmetatos (1975) found constant times to add to that. Within a few percent of M/D/c.
+    """
+    offered = rate_rps * delay_s
+    if slots <= offered:
+        return inf
+    often, spare = erlang_c(offered, slots), slots - offered
+    apart = spare * (slots - 1) * (sqrt(4 + 5 * slots) - 2) / (16 * offered * slots)
+    wait_s = delay_s / spare / 2 * (1 + apart) * log(max(1.0, often / (1 - share)))
+    return 1000 * (delay_s + wait_s)
 
 
 def waits_longer(rate_rps: float, delays: Delays, slots: int) -> Callable[[float], float]:
@@ -71,9 +98,13 @@ def waits_longer(rate_rps: float, delays: Delays, slots: int) -> Callable[[float
 
 def erlang_c(offered: float, slots: int) -> float:
     """How often all slots are in use when a request arrives, `offered` of them on average."""
-    blocked = 1.0
-    for number in range(1, slots + 1):  # Erlang's B, from one slot to the next
-        blocked = offered * blocked / (number + offered * blocked)
+    inverse = term = 1.0  # of Erlang's B: slots! ÷ (slots - n)! ÷ offered^n, over all n
+    for number in range(slots, 0, -1):
+        term *= number / offered
+        inverse += term
+        if term < ENOUGH * inverse and number < offered:
+            break
+    blocked = 1 / inverse
     return blocked / (1 - offered / slots * (1 - blocked))
 
 

@@ -7,7 +7,7 @@ const HOW = [
   "which does not fit",
 ];
 const PARTS = ["server", "code", "client"];
-const MOST_NAMES = 3;
+const MOST_NAMES = 3, THEORY = "queueing theory (M/D/c)";
 const CONNECTIONS = 1000, TIMEOUT_S = 10, DRAIN_S = 30, ANSWER_S = 60;
 
 const shown = (service) => service.name + (service.mark && ` (${service.mark})`);
@@ -77,7 +77,7 @@ function values(question, one) {
   const timeout_s = Math.max(TIMEOUT_S, up(2 * question.delay_s));
   return {
     processes: one.need.processes || 1,
-    slots: one.need.waiting,
+    slots: one.need.slots,
     connections: Math.max(CONNECTIONS, 2 * one.need.waiting),
     timeout_s,
     drain_s: Math.max(DRAIN_S, timeout_s),
@@ -97,8 +97,13 @@ function why(question, one) {
   const takes = needed.ownMs ? `(${delay} + ${needed.ownMs} ms of its own)` : delay;
   const mean = up(question.rate_rps * (question.delay_s + needed.ownMs / 1000));
   const where = processes === 1 ? "" : ` in each of ${whole(processes)} processes`;
+  let enough = `${whole(needed.slots)}${where} is enough when many arrive together`;
+  if (question.p99_s !== null && needed.slots !== needed.waiting) {
+    enough = `${whole(needed.slots)} slots${where} are the fewest with a p99 within ` +
+      `${seconds(question.p99_s)} by ${THEORY}`;
+  }
   return `${plain(question.rate_rps)}/s × ${takes} = ${whole(mean)} in flight on average; ` +
-    `${whole(needed.waiting)}${where} is enough when many arrive together. ` +
+    `${enough}. ` +
     `CPU: ${whole(up(needed.cpu || 0))} % of a core, and ` +
     `${plain(100 * HEADROOM)} % of each is what is counted on.`;
 }
@@ -158,7 +163,7 @@ function row(one) {
   return [
     shown(one.service),
     needed.processes === null ? "–" : whole(needed.processes),
-    one.service.one_at_a_time ? "1" : `${whole(needed.waiting)} ${unit}`,
+    one.service.one_at_a_time ? "1" : `${whole(needed.slots)} ${unit}`,
     needed.cpu === null ? "–" : whole(up(needed.cpu)),
     needed.memory === null ? "–" : mib(needed.memory),
     needed.p99 === null ? "–" : whole(up(needed.p99)),

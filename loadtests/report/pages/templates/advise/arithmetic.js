@@ -1,6 +1,6 @@
 // The arithmetic of loadtests/advise/question.py and need.py, line by line: both say the same to
 // the letter, and a test compares them.
-const DEVIATIONS = 3, HEADROOM = 0.7, NEVER = 0, MIB = 2 ** 20;
+const DEVIATIONS = 3, HEADROOM = 0.7, NEVER = 0, MIB = 2 ** 20, ENOUGH = 1e-9;
 
 const commas = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
 const up = (value) => Math.ceil(value - 1e-9);
@@ -54,6 +54,41 @@ function wording(question) {
     `once on average, and up to ${whole(question.most)} when many arrive together.`;
 }
 
+// Queueing theory: loadtests/workloads/pool/theory.py, for a constant delay.
+
+function erlangC(offered, slots) {
+  let inverse = 1, term = 1;
+  for (let number = slots; number > 0; number--) {
+    term *= number / offered;
+    inverse += term;
+    if (term < ENOUGH * inverse && number < offered) break;
+  }
+  const blocked = 1 / inverse;
+  return blocked / (1 - (offered / slots) * (1 - blocked));
+}
+
+function constantMs(rate, delay, slots) {
+  const offered = rate * delay, spare = slots - offered;
+  if (spare <= 0) return Infinity;
+  const apart = (spare * (slots - 1) * (Math.sqrt(4 + 5 * slots) - 2)) / (16 * offered * slots);
+  const often = erlangC(offered, slots);
+  return 1000 * (delay + (delay / spare / 2) * (1 + apart) * Math.log(Math.max(1, often / (1 - 0.99))));
+}
+
+function slotsFor(rate, delay, goalMs) {
+  if (1000 * delay > goalMs) return null;
+  const tooLong = (slots) => constantMs(rate, delay, slots) > goalMs * (1 + 1e-6);
+  let few = Math.floor(rate * delay), step = 1;
+  while (tooLong(few + step)) [few, step] = [few + step, 2 * step];
+  let enough = few + step;
+  while (enough - few > 1) {
+    const middle = Math.floor((few + enough) / 2);
+    if (tooLong(middle)) few = middle;
+    else enough = middle;
+  }
+  return enough;
+}
+
 // What a service needs.
 
 const likely = (figure) => figure.median;
@@ -66,15 +101,26 @@ function need(question, service, pick) {
   const processes = Math.max(cores, forSlots(question, service));
   const cpu = ofCpu(question.delay_s, question.rate_rps / processes, service, pick);
   const above = p99Above(question, service, processes, pick);
+  const own = ownMs(question, service, processes);
+  const waiting = service.one_at_a_time ? 1 : flight(question, service, processes);
+  const takes = question.delay_s * 1000 + Math.max(own, cpu || 0);
+  const p99 = above === null ? null : question.delay_s * 1000 + above;
   return {
     cores: cpu === null ? null : cores,
     processes: cpu === null && !service.one_at_a_time ? null : processes,
-    waiting: service.one_at_a_time ? 1 : flight(question, service, processes),
-    ownMs: ownMs(question, service, processes),
+    waiting,
+    slots: slotsOf(question, processes, waiting, takes, p99),
+    ownMs: own,
     cpu: cpu === null ? null : (question.rate_rps * cpu) / 10,
     memory: memoryOf(question, service, processes, pick),
-    p99: above === null ? null : question.delay_s * 1000 + above,
+    p99,
   };
+}
+
+function slotsOf(question, processes, waiting, takes, p99) {
+  if (question.p99_s === null || p99 === null || waiting === 1) return waiting;
+  const goalMs = question.p99_s * 1000 - Math.max(0, p99 - takes);
+  return slotsFor(question.rate_rps / processes, takes / 1000, goalMs) || waiting;
 }
 
 function flight(question, service, processes) {
