@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from loadtests import catalog
+from loadtests import catalog, quantities
 from loadtests.catalog import BACKEND, ROOT, SERVICES
 from loadtests.errors import UsageError
 from loadtests.live import command as live
@@ -162,10 +162,9 @@ def _compile(lock: Path, *arguments: str, given: Iterable[str] = ()) -> None:
 
 def free_port_given(what: str, text: str) -> int:
     """The port `text` names; UsageError if it names none, or one that is taken."""
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise UsageError(f"{what} must be a port from 1 to 65535, not {text!r}")
-    if not is_free(int(text), HOST):
+    port = quantities.count(what, text, "a port from 1 to 65535", most=65535)
+    if not is_free(port, HOST):
         raise UsageError(
-            f"{what} {text} on {HOST} is taken: stop what listens there, or choose another"
+            f"{what} {port} on {HOST} is taken: stop what listens there, or choose another"
         )
-    return int(text)
+    return port

@@ -1,7 +1,7 @@
-"""Numbers as people write them, read alike by every verb: 0.2, 1e3, 1,000, 200 ms, 512 MB, 5 %.
+"""Numbers as people write them, read alike by every verb: 0.2, 1e3, 1,000, 1 000, 200 ms, 512 MB.
 
-A comma parts thousands. One that parts anything else is refused with the form that works, and so
-is 1,000 where it may mean a second as well.
+A comma or a space parts thousands. A comma that parts anything else is refused with the form that
+works, and so is 1,000 where it may mean a second as well.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 from loadtests.errors import UsageError
 
-NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:e\+?\d{1,2})?"
+NUMBER = r"(?:\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:e\+?\d{1,2})?"
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+", re.ASCII)
 COMMA = re.compile(r"(\d*),(\d+)", re.ASCII)
@@ -78,7 +78,7 @@ def _matched(unit: str, text: str) -> re.Match[str] | None:
 
 
 def _value(number: str) -> float:
-    return float(number.replace(",", ""))
+    return float(number.replace(",", "").replace(" ", ""))
 
 
 def _within(value: float, least: float, most: float, name: str, needed: str, text: str) -> float:

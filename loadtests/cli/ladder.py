@@ -12,7 +12,9 @@ from loadtests.cli import options
 
 def run(
     results: options.Results = paths.RESULTS,
-    rounds: Annotated[int, typer.Option(min=1, help="how often each rung is climbed")] = 3,
+    rounds: Annotated[
+        int, typer.Option(parser=options.whole, help="how often each rung is climbed")
+    ] = 3,
 ) -> int:
     """Climb from a blocking socket to asyncio, a rung a client."""
     from loadtests.ladder import ascent

@@ -37,6 +37,23 @@ def seconds(text: object) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def whole(text: object) -> int:
+    """For an option of typer's: a whole number from 1, as loadtests/quantities.py reads it."""
+    try:
+        return quantities.count("it", str(text), "a whole number from 1", most=2**31)
+    except quantities.BadNumber as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def plain(name: str, text: str) -> str:
+    """One of SETTINGS in the digits of the contract; as it is where it is out of its range."""
+    if name == "BACKEND_TIMEOUT_S":
+        needed = "a number of seconds from 0.001 to 3600"
+        return f"{quantities.seconds(name, text, needed):.6f}".rstrip("0").rstrip(".")
+    needed = "a whole number from 1 to " + {"WORKERS": "256", "CONCURRENCY": "100000"}[name]
+    return str(quantities.count(name, text, needed, most=100_000))
+
+
 def writable(results: Path) -> Path:
     """`results`, made where it is missing; UsageError unless files can be made in it."""
     try:
@@ -50,11 +67,13 @@ def writable(results: Path) -> Path:
 def service_settings() -> dict[str, str]:
     """The settings that the environment has for every service; each has its own defaults.
 
-    UsageError where one is not what CONTRACT.md allows.
+    UsageError where one is not what CONTRACT.md allows. They are written as it asks for them:
+    1000 where a person has given 1,000.
     """
     from services import contract
 
-    settings = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
+    settings = {name: plain(name, os.environ[name]) for name in SETTINGS if os.environ.get(name)}
+    os.environ.update(settings)
     for name in set(SETTINGS) - set(settings):
         os.environ.pop(name, None)  # not an empty one, which services would inherit
     try:

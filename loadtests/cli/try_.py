@@ -24,13 +24,17 @@ def run(
         list[str] | None, typer.Option("-H", "--header", help="'Name: value', several times")
     ] = None,
     data: Annotated[str, typer.Option("-d", "--data", help="the body, or @ and its file")] = "",
-    status: Annotated[int | None, typer.Option(help="that is right; else 200 to 299")] = None,
+    status: Annotated[
+        int | None, typer.Option(parser=options.whole, help="that is right; else 200 to 299")
+    ] = None,
     expect: Annotated[str, typer.Option(help="that a right body contains")] = "",
     seconds: Annotated[float, typer.Option(parser=options.seconds, help="of each window")] = 3.0,
     timeout: Annotated[
         float, typer.Option(parser=options.seconds, help="until an answer is too late")
     ] = 10.0,
-    pid: Annotated[int | None, typer.Option(help="of the service, where it is not found")] = None,
+    pid: Annotated[
+        int | None, typer.Option(parser=options.whole, help="of the service, where it is not found")
+    ] = None,
     like: Annotated[str, typer.Option(help="the service of this project beside it")] = "",
     remote: Annotated[bool, typer.Option("--remote", help="it is on another machine")] = False,
     results: options.Results = paths.RESULTS,

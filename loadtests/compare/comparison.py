@@ -9,7 +9,7 @@ from math import inf, log
 from loadtests.compare.differences import Difference, differences
 from loadtests.record import Run
 
-NOISE = "within noise"
+WORSE, BETTER, NOISE = "worse", "better", "within noise"
 DRIFT = {
     False: "How far the machine drifted between the two runs is in no interval.",
     True: "Both took their turns in the same rounds, so a drift of the machine met both.",
@@ -46,19 +46,24 @@ class Comparison:
     @property
     def worse(self) -> list[Difference]:
         """Those that are worse in B beyond noise, the largest effect first."""
-        return sorted((one for one in self.compared if one.worse > 0), key=_effect)
+        return [one for one in self.by_effect if verdict(one) == WORSE]
 
     @property
     def better(self) -> list[Difference]:
         """Those that are better in B beyond noise, the largest effect first."""
-        beyond = (one for one in self.compared if not one.within_noise and not one.worse)
-        return sorted(beyond, key=_effect)
+        return [one for one in self.by_effect if verdict(one) == BETTER]
+
+    @cached_property
+    def by_effect(self) -> list[Difference]:
+        """Those that were compared: beyond noise first, of those the largest effect first."""
+        return sorted(self.compared, key=lambda one: (one.within_noise, _effect(one)))
 
     @property
     def headline(self) -> str:
         """`3 worse, 12 better, 240 within noise`."""
         worse, better = len(self.worse), len(self.better)
-        return f"{worse} worse, {better} better, {len(self.compared) - worse - better} {NOISE}"
+        noise = len(self.compared) - worse - better
+        return f"{worse} {WORSE}, {better} {BETTER}, {noise} {NOISE}"
 
     @property
     def caution(self) -> str:
@@ -69,6 +74,13 @@ class Comparison:
             f"figure whose interval misses 1. {DRIFT[self.whole is not None]} What is missing, "
             "invalid or a lower bound (≥) is not compared."
         )
+
+
+def verdict(one: Difference) -> str:
+    """In a word what became of a figure in B."""
+    if one.within_noise:
+        return NOISE
+    return WORSE if one.worse else BETTER
 
 
 def percent(one: Difference) -> str:

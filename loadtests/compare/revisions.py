@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from loadtests import catalog
+from loadtests import catalog, quantities
 from loadtests.bench import plan, profiles, rounds
 from loadtests.bench.laps import Laps
 from loadtests.bench.plan import Part
@@ -124,9 +124,9 @@ def profile_of(name: str, turns: str) -> Profile:
     found = profiles.select(name)
     if len(found) > 1:
         raise CannotCompare(f"{name} is of several profiles: compare one after the other")
-    if turns and (not turns.isdecimal() or int(turns) < 2):
-        raise CannotCompare(f"ROUNDS must be 2 or more, not {turns!r}")
-    number = int(turns) if turns else max(LEAST_ROUNDS, found[0].rounds)
+    number = max(LEAST_ROUNDS, found[0].rounds)
+    if turns.strip():
+        number = quantities.count("ROUNDS", turns, "a whole number from 2 to 9999", least=2)
     return replace(found[0], rounds=number, again=())
 
 

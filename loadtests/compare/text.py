@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.compare.comparison import NOISE, Comparison, percent
+from loadtests.compare.comparison import Comparison, percent, verdict
 from loadtests.compare.differences import Difference
 from loadtests.record import Run
 from loadtests.report.results import facts
@@ -70,9 +70,7 @@ def _run(run: Run) -> dict[str, str]:
 
 
 def _figures(found: Comparison) -> Iterator[dict[str, object]]:
-    worse, better = set(map(id, found.worse)), set(map(id, found.better))
     for one in found.found:
-        verdict = "worse" if id(one) in worse else "better" if id(one) in better else NOISE
         yield {
             "service": one.service,
             "scenario": one.scenario,
@@ -82,5 +80,5 @@ def _figures(found: Comparison) -> Iterator[dict[str, object]]:
             "b": one.sides[1].text,
             "ratio": one.ratio,
             "interval": one.interval,
-            "verdict": "not compared" if one.ratio is None else verdict,
+            "verdict": "not compared" if one.ratio is None else verdict(one),
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
+from loadtests import quantities
 from loadtests.live.choice import first
 from loadtests.live.figures import SHOWN_S, WINDOW_S
 from loadtests.live.session import BURST_S, TURN_S, Refused, Session
@@ -88,9 +89,11 @@ def asked(form: dict[str, Any]) -> dict[str, Any]:
         if not float(rate or 0):
             raise Refused("the rate must be above 0")
         return {**wanted, "users": 1, "rate": rate}
-    if not load.isdecimal() or not 1 <= int(load) <= MOST_USERS:
-        raise Refused(f"users must be a whole number from 1 to {MOST_USERS}, not {load!r}")
-    return {**wanted, "users": int(load)}
+    try:
+        needed = f"a whole number from 1 to {MOST_USERS}"
+        return {**wanted, "users": quantities.count("users", load, needed, most=MOST_USERS)}
+    except quantities.BadNumber as error:
+        raise Refused(str(error)) from None
 
 
 def _names(session: Session) -> list[dict[str, Any]]:

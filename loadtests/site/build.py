@@ -24,6 +24,7 @@ from loadtests.report.results import stored
 from loadtests.report.results.stored import Entry, Results
 from loadtests.report.results.waiting import thing_that_waits
 from loadtests.site import clients, comparisons, measured, pictures, sources, trend
+from loadtests.site.comparisons import Two
 from loadtests.site.measured import Shown
 from loadtests.site.pages import TEMPLATES, Pages, slug
 from loadtests.site.service import about
@@ -88,8 +89,8 @@ def contents(results: Results) -> dict[str, str]:
     _answer(pages, results, shown)
     _results(pages, results, shown)
     _services(pages, shown, sources.pairs())
-    _across(pages, results, shown)
     twos = comparisons.of_each(results.entries)
+    _across(pages, results, shown, comparisons.first(twos))
     return pages.files | comparisons.files(twos) | _pictures(results, shown) | _assets()
 
 
@@ -152,14 +153,18 @@ def _services(pages: Pages, shown: dict[str, list[Shown]], pairs: list[Pair]) ->
         pages.add(pair.page, "pair.html.j2", title, pair=pair, shown=tables)
 
 
-def _across(pages: Pages, results: Results, shown: dict[str, list[Shown]]) -> None:
+def _across(
+    pages: Pages, results: Results, shown: dict[str, list[Shown]], first: Two | None
+) -> None:
     """The pages over several runs or services: clients, suites over time, two runs."""
     matrices = [(one, clients.of(one)) for one in _of_kind(shown, clients.KIND)]
     pages.add("clients.html", "clients.html.j2", "Frameworks and HTTP clients", matrices=matrices)
     trends = trend.of(results)
     pages.add("trend.html", "trend.html.j2", "The suites over time", trends=trends, most=trend.MOST)
     runs = list(comparisons.runs(results.entries))
-    pages.add("compare.html", "compare.html.j2", "Two runs beside each other", runs=runs)
+    opens = [one.folder.name for one in (first.a, first.b)] if first else None
+    title = "Two runs beside each other"
+    pages.add("compare.html", "compare.html.j2", title, runs=runs, opens=opens)
 
 
 def _first_charts(results: Results) -> dict[str, Chart]:

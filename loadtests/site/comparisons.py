@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
-from math import log
 from typing import Any
 
 from loadtests.compare.comparable import obstacles
-from loadtests.compare.differences import Difference, differences
+from loadtests.compare.comparison import Comparison, verdict
+from loadtests.compare.differences import Difference
 from loadtests.report.results import facts
 from loadtests.report.results.stored import Entry
 from loadtests.site.pages import slug
 
 MOST_BYTES = 500_000  # of all files together; what is older is left to `make compare`
-BETTER, WORSE, NOISE = "better", "worse", "within noise"
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,21 @@ class Two:
     def path(self) -> str:
         return f"compare/{slug(self.a.folder.name)}--{slug(self.b.folder.name)}.js"
 
-    @property
-    def why_not(self) -> list[str]:
-        return obstacles(self.a.run, self.b.run)
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The reasons not to compare, or the figures of both, what differs most first."""
+        if why_not := obstacles(self.a.run, self.b.run):
+            return {"why_not": why_not}
+        found = Comparison(self.a.run, self.b.run, [])
+        if not found.compared:
+            return {"why_not": ["no service has valid points of one scenario in both"]}
+        told = sum(any(side.text != facts.NOTHING for side in one.sides) for one in found.found)
+        profiles = {row.scenario: row.profile for run in (found.a, found.b) for row in run.summary}
+        return {
+            "head": f"{found.headline}.",
+            "left_out": told - len(found.compared),
+            "rows": [_row(one, profiles[one.scenario]) for one in found.by_effect],
+        }
 
 
 def of_each(entries: list[Entry]) -> list[Two]:
@@ -50,7 +62,7 @@ def files(twos: list[Two]) -> dict[str, str]:
     found: dict[str, str] = {}
     left = MOST_BYTES
     for two in twos:
-        text = _script(two, document(two))
+        text = _script(two, two.document)
         if len(text) > left:
             command = f"make compare A={two.a.folder.name} B={two.b.folder.name}"
             text = _script(two, {"why_not": [f"too much for this page; {command} says it"]})
@@ -59,36 +71,9 @@ def files(twos: list[Two]) -> dict[str, str]:
     return found
 
 
-def document(two: Two) -> dict[str, Any]:
-    """The reasons not to compare, or the figures of both, what differs most beyond noise first."""
-    if why_not := two.why_not:
-        return {"why_not": why_not}
-    by_scenario = differences(two.a.run, two.b.run)
-    every = [one for rows in by_scenario.values() for row in rows for one in row]
-    compared = [one for one in every if one.ratio]
-    if not compared:
-        return {"why_not": ["no service has valid points of one scenario in both"]}
-    compared.sort(key=lambda one: (one.within_noise, -_effect(one)))
-    profiles = {row.scenario: row.profile for run in (two.a.run, two.b.run) for row in run.summary}
-    verdicts = [verdict(one) for one in compared]
-    counts = [f"{verdicts.count(word)} {word}" for word in (WORSE, BETTER, NOISE)]
-    return {
-        "head": f"{', '.join(counts)}.",
-        "left_out": sum(any(side.text != facts.NOTHING for side in one.sides) for one in every)
-        - len(compared),
-        "rows": [_row(one, profiles[one.scenario]) for one in compared],
-    }
-
-
-def verdict(one: Difference) -> str:
-    """In a word what became of a figure in B."""
-    if one.within_noise or one.ratio is None:
-        return NOISE
-    return BETTER if (one.ratio > 1) == one.figure.more_is_better else WORSE
-
-
-def _effect(one: Difference) -> float:
-    return abs(log(one.ratio)) if one.ratio else 0.0
+def first(twos: list[Two]) -> Two | None:
+    """The newest two that are comparable; None where no two are."""
+    return next((two for two in twos if "rows" in two.document), None)
 
 
 def _row(one: Difference, profile: str) -> list[str]:

@@ -12,7 +12,7 @@ import jinja2
 
 from loadtests.catalog import Service
 from loadtests.report.pages import interactive, rendering
-from loadtests.report.results import facts
+from loadtests.report.results import facts, troubles
 from loadtests.report.tables import common, trust
 from loadtests.report.tables.cells import CANNOT
 from loadtests.site.pictures import PHONE
@@ -58,6 +58,7 @@ class Pages:
         environment.filters |= {"slug": slug, "embedded": interactive.embedded, "size": size}
         environment.globals |= {
             "facts": facts,
+            "troubles_of": troubles.of,
             "tables": common,
             "trust": trust,
             "CANNOT": CANNOT,

@@ -145,7 +145,7 @@ REFUSED = {
     "unknown": ({"services": ["a", "c"]}, "no service 'c'"),
     "no list": ({"services": "ab"}, "choose one to 4"),
     "delay": ({"delay": "soon"}, "the delay must be a number from 0 to 60, such as 0.1"),
-    "users": ({"load": "many"}, "users must be a whole number from 1 to 2000, not 'many'"),
+    "users": ({"load": "many"}, "users must be a whole number from 1 to 2000, not many"),
     "no users": ({"load": "0"}, "users must be a whole number"),
     "rate": ({"by": "rate", "load": "-1"}, "the rate must be a number from 0 to 100000"),
     "no rate": ({"by": "rate", "load": "0"}, "the rate must be above 0"),

@@ -63,13 +63,13 @@ WILD = {
         (
             reaching(**CLEAR, **OVER),
             ["1–2", "1–2", "3"],
-            "sanic and aiohttp, within noise of each other, reached the most, 901 and 895; "
+            "sanic and aiohttp, which 3 rounds cannot tell apart, reached the most, 901 and 895; "
             "tornado the fewest, 701.",
         ),
         (
             reaching(**WILD),
             ["1–3", "1–3", "1–3"],
-            "sanic and tornado, within noise of each other, reached 900 and 700.",
+            "sanic and tornado, which 3 rounds cannot tell apart, reached 900 and 700.",
         ),
         (reaching(**LAST), ["1"], "flask reached 301."),
     ],
@@ -95,19 +95,25 @@ def test_only_neighbours_within_noise_share_places() -> None:
         (set(), "1 ms in a, the least; 6 ms in f, the most"),
         (
             {"ab"},
-            "1 ms in a and 2 ms in b, within noise of each other, the least; 6 ms in f, the most",
+            "1 ms in a and 2 ms in b, which 3 rounds cannot tell apart, the least; "
+            "6 ms in f, the most",
         ),
-        ({"ab", "ac"}, "1 ms in a, the least, and within noise of it b and c; 6 ms in f, the most"),
+        (
+            {"ab", "ac"},
+            "1 ms in a, the least, which 3 rounds cannot tell from b and c, the farthest at 3 ms; "
+            "6 ms in f, the most",
+        ),
         (
             {"ab", "ac", "ad", "ae", "ef"},
-            "1 ms in a, the least, and within noise of it 4 others; "
-            "6 ms in f and 5 ms in e, within noise of each other, the most",
+            "1 ms in a, the least, which 3 rounds cannot tell from 4 others, the farthest at 5 ms; "
+            "6 ms in f and 5 ms in e, which the run cannot tell apart, the most",
         ),
-        ({"af"}, "1 ms in a and 6 ms in f, within noise of each other"),
+        ({"af"}, "1 ms in a and 6 ms in f, which the run cannot tell apart"),
     ],
 )  # fmt: skip
 def test_a_contrast_claims_no_end_that_is_noise(near: set[str], said: str) -> None:
-    six = Ranking(list("abcdef"), lambda x, y: "".join(sorted(x + y)) in near)
+    rounds = dict.fromkeys("abcde", 3)  # the figure of f is one that something else has set
+    six = Ranking(list("abcdef"), lambda x, y: "".join(sorted(x + y)) in near, rounds=rounds)
     values = {name: f"{number} ms" for number, name in enumerate("abcdef", 1)}
     assert ranking.contrast(six, values, "the least", "the most") == said
     assert ranking.contrast(Ranking([], six.tied), {}, "the least", "the most") == ""

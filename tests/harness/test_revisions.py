@@ -143,7 +143,7 @@ def test_services_of_only_one_revision_are_left_out(made: Compare) -> None:
         (("new", "new", "--runtime", "compose"), "as local processes only"),
         (("new", "new", "--profile", "everything"), "compare one after the other"),
         (("new", "new", "--profile", "none"), "no profile 'none'"),
-        (("new", "new", "--rounds", "1"), "ROUNDS must be 2 or more, not '1'"),
+        (("new", "new", "--rounds", "1"), "ROUNDS must be a whole number from 2 to 9999, not 1"),
     ],
 )
 def test_revisions_that_cannot_be_compared(

@@ -21,6 +21,7 @@ from selenium_axe_python import Axe
 from loadtests import catalog
 from loadtests.catalog import ROOT
 from loadtests.cli.main import run as waits
+from loadtests.compare.comparison import WORSE
 from loadtests.record import Run, summarise
 from loadtests.report.results import stored
 from loadtests.report.results.stored import Entry, Results
@@ -164,8 +165,8 @@ def is_number(cell: str) -> bool:
 
 def test_two_runs_say_what_make_compare_says(two: tuple[Entry, Entry, str]) -> None:
     before, newest, slow = two
-    about = comparisons.document(comparisons.Two(before, newest))
-    worse = [row for row in about["rows"] if row[0] == comparisons.WORSE]
+    about = comparisons.Two(before, newest).document
+    worse = [row for row in about["rows"] if row[0] == WORSE]
     assert {row[1] for row in worse} == {slow}
     assert {row[3] for row in worse} == {"CPU per request, ms"}
     assert {row[6] for row in worse} == {"2.00"}
@@ -176,9 +177,21 @@ def test_two_runs_say_what_make_compare_says(two: tuple[Entry, Entry, str]) -> N
 def test_two_runs_that_are_not_comparable_say_why(two: tuple[Entry, Entry, str]) -> None:
     before, newest, _ = two
     elsewhere = replace(newest.run, machine=newest.run.machine | {"name": "another"})
-    about = comparisons.document(comparisons.Two(before, Entry(Path("elsewhere"), elsewhere)))
+    about = comparisons.Two(before, Entry(Path("elsewhere"), elsewhere)).document
     (reason,) = about["why_not"]
     assert reason.startswith("name of the machine is ") and reason.endswith(" another in B")
+
+
+def test_the_page_opens_on_the_newest_two_that_are_comparable(
+    two: tuple[Entry, Entry, str],
+) -> None:
+    before, newest, _ = two
+    later = replace(newest.run, started_at=f"2027{newest.run.started_at[4:]}")
+    later.machine = later.machine | {"name": "another"}
+    alone = Entry(Path("elsewhere"), later)
+    opens = comparisons.first(comparisons.of_each([before, newest, alone]))
+    assert opens is not None and (opens.a, opens.b) == (before, newest)
+    assert comparisons.first(comparisons.of_each([newest, alone])) is None
 
 
 def test_suites_stand_beside_each_other_by_machine() -> None:

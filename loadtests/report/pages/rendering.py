@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from loadtests.report.pages import interactive
-from loadtests.report.results import facts
+from loadtests.report.results import facts, troubles
 from loadtests.report.tables import common, trust
 from loadtests.report.tables.cells import CANNOT
 
@@ -43,6 +43,7 @@ def _environment(html: bool) -> jinja2.Environment:
     environment.filters["embedded"] = interactive.embedded
     environment.globals |= {
         "facts": facts,
+        "troubles_of": troubles.of,
         "tables": common,
         "trust": trust,
         "CANNOT": CANNOT,

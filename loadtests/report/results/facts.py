@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from loadtests.record import BOUNDS, RATES, Point, Run, Summary, noise, tails
@@ -45,6 +44,11 @@ def workload(users: int, delay_s: float) -> str:
 def joined(words: Sequence[str]) -> str:
     """One word or more in a sentence: a, b and c."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def rounds(number: int) -> str:
+    """So many of them: 1 round, 3 rounds."""
+    return f"{number} {'round' if number == 1 else 'rounds'}"
 
 
 def when(time: str) -> str:
@@ -176,13 +180,13 @@ def noise_told(run: Run) -> str:
         return ""
     if max(point.round for point in run.points) < 2:
         return (
-            "With one round no spread is known: services are called within noise where none has "
-            "twice the figure of the other."
+            "With one round no spread is known: services are called within noise, that is, not "
+            "told apart, where none has twice the figure of the other."
         )
     text = (
         "Services are called within noise where their difference over the rounds is one that "
-        "equal services have, too: of all that a table compares, at least one is called different "
-        "by chance in one table of twenty."
+        "equal services have, too: these rounds are too few to tell, not that they are the same. "
+        "Of all that a table compares, at least one is called different by chance in one of twenty."
     )
     found = [apart for figure in COMPARED for apart in noise.checks(run, figure)]
     if not found:
@@ -195,50 +199,9 @@ def noise_told(run: Run) -> str:
     )
 
 
-@dataclass
-class Trouble:
-    """The same reasons in some rounds of a service: where it was, and what the logs said."""
-
-    service: str
-    state: str
-    reasons: list[str]
-    rounds: dict[str, list[int]] = field(default_factory=dict)
-    logs: list[str] = field(default_factory=list)
-
-    def places(self) -> str:
-        """Where it happened: 10 users × 100 ms (rounds 1, 3)."""
-        return ", ".join(
-            f"{load} ({'round' if len(rounds) == 1 else 'rounds'} {', '.join(map(str, rounds))})"
-            for load, rounds in self.rounds.items()
-        )
-
-
-def troubles(run: Run) -> list[Trouble]:
-    """The faults, in the order in which they happened."""
-    found: dict[tuple[str, ...], Trouble] = {}
-    for point in run.points:
-        if point.valid:
-            continue
-        key = (point.service, state(point), *point.invalid_because)
-        reasons = point.invalid_because or ["no reason was recorded"]
-        trouble = found.setdefault(key, Trouble(point.service, state(point), reasons))
-        trouble.rounds.setdefault(_place(run, point), []).append(point.round)
-        if point.log_tail and point.log_tail not in trouble.logs:
-            trouble.logs.append(point.log_tail)
-    return list(found.values())
-
-
 def times(value: float) -> str:
     """A factor: ×3.4."""
     return f"×{number(value, 2)}"
-
-
-def _place(run: Run, point: Point) -> str:
-    """Where a point was measured, as people say it where users alone make the load."""
-    if run.workloads[point.profile]["kind"] not in ("delay", "clients", "composite"):
-        return point.scenario
-    load = workload(point.users, point.delay_s)
-    return f"{point.profile}: {load}" if len(run.workloads) > 1 else load
 
 
 def reproduce(run: Run) -> str:

@@ -23,13 +23,15 @@ class Ranking:
 
     `aside` are those that compete with nobody, and why: a second measurement of one of
     them, or the floor. `bound` is what set the figures in the services' place, where that is
-    so of all of them.
+    so of all of them. `rounds` is from how many valid rounds each has its figure, none for one
+    that something else has set.
     """
 
     names: list[str]
     tied: Tied
     aside: Mapping[str, str] = field(default_factory=dict)
     bound: str = ""
+    rounds: Mapping[str, int] = field(default_factory=dict)
 
     def place(self, name: str) -> str:
         """The places it may have: 1, or 2–4 where it cannot be told from its neighbours.
@@ -55,6 +57,13 @@ class Ranking:
         """The services within noise of the last, the last but one first."""
         return [name for name in self.names[-2::-1] if self.tied(self.names[-1], name)]
 
+    def cannot(self, *names: str) -> str:
+        """The head of "which 3 rounds cannot tell apart", of services that are tied."""
+        fewest = min((self.rounds.get(name, 0) for name in names), default=0)
+        return (
+            f"which {facts.rounds(fewest)} cannot tell" if fewest else "which the run cannot tell"
+        )
+
     def all_tied(self) -> bool:
         """Whether not even the first and the last can be told from each other."""
         return len(self.names) > 1 and self.tied(self.names[0], self.names[-1])
@@ -77,7 +86,8 @@ def of_scenario(part: Part, scenario: str, figure: str, services: Iterable[str])
         return max(one, other, key=names.index) in bounded or noisy(one, other)
 
     every = facts.bounds(rows[name] for name in names) if len(bounded) == len(names) else ""
-    return Ranking(names, tied if bounded else noisy, aside, every)
+    rounds = {name: rows[name].valid_rounds for name in names if name not in bounded}
+    return Ranking(names, tied if bounded else noisy, aside, every, rounds)
 
 
 def of_derived(part: Part, found: Mapping[str, Derived | None], services: Iterable[str]) -> Ranking:
@@ -85,7 +95,9 @@ def of_derived(part: Part, found: Mapping[str, Derived | None], services: Iterab
     aside = _aside(part)
     rounds = {name: one.rounds for name, one in found.items() if one and one.valid}
     names = [name for name in services if name in rounds and name not in aside]
-    return Ranking(names, noise.tied_rounds({name: rounds[name] for name in names}), aside)
+    own = {name: rounds[name] for name in names}
+    known = {name: len(each) for name, each in own.items()}
+    return Ranking(names, noise.tied_rounds(own), aside, rounds=known)
 
 
 def _aside(part: Part) -> dict[str, str]:
@@ -96,8 +108,8 @@ def _aside(part: Part) -> dict[str, str]:
 def contrast(ranking: Ranking, said: Mapping[str, str], first: str, last: str) -> str:
     """The ends of a ranking: 310 ms in sanic, the least; 912 ms in flask-threads, the most.
 
-    `said` is what is said of each service. Who is within noise of the first or
-    the last is named beside it; empty where nobody has a valid result.
+    `said` is what is said of each service. Those that cannot be told from the first or the last
+    are named beside it, with the farthest figure; empty where nobody has a valid result.
     """
     names = ranking.names
     if not names:
@@ -105,11 +117,10 @@ def contrast(ranking: Ranking, said: Mapping[str, str], first: str, last: str) -
     if ranking.bound:
         return all_bound(ranking)
     if ranking.all_tied():
-        ends = (f"{said[name]} in {name}" for name in (names[0], names[-1]))
-        return "{} and {}, within noise of each other".format(*ends)
-    text = _end(names[0], ranking.beside_first(), said, first)
+        return _both(ranking, said, names[0], names[-1])
+    text = _end(ranking, names[0], ranking.beside_first(), said, first)
     if len(names) > 1:
-        text += "; " + _end(names[-1], ranking.beside_last(), said, last)
+        text += "; " + _end(ranking, names[-1], ranking.beside_last(), said, last)
     return text
 
 
@@ -118,12 +129,23 @@ def all_bound(ranking: Ranking) -> str:
     return f"set by {ranking.bound} in every service, so that no order follows"
 
 
-def _end(name: str, beside: list[str], said: Mapping[str, str], word: str) -> str:
-    shown = f"{said[name]} in {name}"
+def _both(ranking: Ranking, said: Mapping[str, str], one: str, other: str) -> str:
+    apart = f"{ranking.cannot(one, other)} apart"
+    return f"{said[one]} in {one} and {said[other]} in {other}, {apart}"
+
+
+def _end(ranking: Ranking, name: str, beside: list[str], said: Mapping[str, str], word: str) -> str:
     if len(beside) == 1:
-        (other,) = beside
-        return f"{shown} and {said[other]} in {other}, within noise of each other, {word}"
-    return f"{shown}, {word}" + (f", and within noise of it {listed(beside)}" if beside else "")
+        return f"{_both(ranking, said, name, beside[0])}, {word}"
+    return f"{said[name]} in {name}, {word}" + not_told(ranking, name, beside, said)
+
+
+def not_told(ranking: Ranking, name: str, beside: list[str], said: Mapping[str, str]) -> str:
+    """The end of a sentence on a service that cannot be told from others, the farthest last."""
+    if not beside:
+        return ""
+    head = ranking.cannot(name, *beside)
+    return f", {head} from {listed(beside)}, the farthest at {said[beside[-1]]}"
 
 
 def listed(names: list[str]) -> str:

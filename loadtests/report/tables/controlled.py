@@ -64,6 +64,10 @@ class Measured:
             return None
         return self.values[other] / self.values[one]
 
+    def rounds(self, one: str, other: str) -> int:
+        """From how many rounds that is, of the one that has fewer."""
+        return min(self.order.rounds[one], self.order.rounds[other])
+
 
 def of_scenario(
     part: Part, name: str, scenario: str, field: str, order: Ranking | None = None
@@ -90,7 +94,8 @@ def tables(part: Part, figures: list[Measured]) -> list[Table]:
         times = figure.times(one, other)
         if times is None:
             return Cell(facts.NOTHING, number=True)
-        beside = NOISE if figure.order.tied(one, other) else ""
+        tied = figure.order.tied(one, other)
+        beside = f"{NOISE} of {facts.rounds(figure.rounds(one, other))}" if tied else ""
         return Cell(facts.times(times), beside, number=True)
 
     def column(figure: Measured) -> Column[tuple[str, str, str]]:
@@ -118,7 +123,7 @@ def finding(part: Part, figure: Measured, where: str) -> str:
 
 
 def _widest(part: Part, figure: Measured) -> Iterator[str]:
-    """The largest change by each thing; of those within noise, which pairs were measured."""
+    """The largest change by each thing; where none is known, all, and that rounds are too few."""
     for thing, pairs in PAIRS.items():
         stock = [pair for pair in pairs if not part.marks.keys() & set(pair)]
         known = {pair: times for pair in stock if (times := figure.times(*pair))}
@@ -127,9 +132,13 @@ def _widest(part: Part, figure: Measured) -> Iterator[str]:
             pair = max(sure, key=lambda pair: abs(log(known[pair])))
             yield f"{facts.times(known[pair])} with {_swapped(part, thing, pair)}"
         elif known:
-            named = facts.joined([_swapped(part, thing, pair) for pair in known])
-            only = ", the only such pair that was measured" if len(known) == 1 else ""
-            yield f"within noise of the same with {named}{only}"
+            named = [
+                f"{facts.times(known[pair])} with {_swapped(part, thing, pair)}" for pair in known
+            ]
+            fewest = min(figure.rounds(*pair) for pair in known)
+            are = "is" if fewest == 1 else "are"
+            too_few = f"which {facts.rounds(fewest)} {are} too few to tell from no change"
+            yield f"{facts.joined(named)}, {too_few}"
 
 
 def _swapped(part: Part, thing: str, pair: tuple[str, str]) -> str:

@@ -92,7 +92,7 @@
   function begin() {
     const asked = location.hash.slice(1).split("&").map(decodeURIComponent);
     const [a, b] = asked.length === 2 && asked.every((name) => age(name) >= 0)
-      ? asked : [runs[1].folder, runs[0].folder];
+      ? asked : read("compare-first") ?? [runs[1].folder, runs[0].folder];
     form.elements.a.value = a;
     form.elements.b.value = b;
     choose();

@@ -97,31 +97,31 @@ def _ranking(part: Part) -> Ranking:
 
 
 def _said(order: Ranking, reached: dict[str, str]) -> str:
-    """Both ends of the ranking, and who is within noise of them."""
+    """Both ends of the ranking, and what cannot be told from them."""
     if order.bound:
         return f"what was reached is {ranking.all_bound(order)}"
     first, last = order.names[0], order.names[-1]
     if first == last:
         return f"{first} reached {reached[first]}"
     if order.all_tied():
-        return f"{_tied(first, last)} reached {reached[first]} and {reached[last]}"
+        return f"{_tied(order, first, last)} reached {reached[first]} and {reached[last]}"
     most, fewest = order.beside_first(), order.beside_last()
-    text = f"{first} reached {reached[first]}, the most" + _beside(most)
+    text = f"{first} reached {reached[first]}, the most"
+    text += ranking.not_told(order, first, most, reached)
     if len(most) == 1:
         (other,) = most
-        text = f"{_tied(first, other)} reached the most, {reached[first]} and {reached[other]}"
+        both = _tied(order, first, other)
+        text = f"{both} reached the most, {reached[first]} and {reached[other]}"
     if len(fewest) == 1:
         (other,) = fewest
-        return f"{text}; {_tied(last, other)} the fewest, {reached[last]} and {reached[other]}"
-    return f"{text}; {last} the fewest, {reached[last]}" + _beside(fewest)
+        both = _tied(order, last, other)
+        return f"{text}; {both} the fewest, {reached[last]} and {reached[other]}"
+    beside = ranking.not_told(order, last, fewest, reached)
+    return f"{text}; {last} the fewest, {reached[last]}{beside}"
 
 
-def _tied(one: str, other: str) -> str:
-    return f"{one} and {other}, within noise of each other,"
-
-
-def _beside(names: list[str]) -> str:
-    return f", and within noise of it {ranking.listed(names)}" if names else ""
+def _tied(order: Ranking, one: str, other: str) -> str:
+    return f"{one} and {other}, {order.cannot(one, other)} apart,"
 
 
 def tables(part: Part) -> list[Table]:

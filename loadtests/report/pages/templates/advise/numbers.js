@@ -1,9 +1,9 @@
 // Numbers as people write them: loadtests/quantities.py, line by line.
 const UNITS = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 const THOUSANDS = "\\d{1,3}(?:,\\d{3})+";
-const NUMBER = `(?:${THOUSANDS}(?:\\.\\d+)?|\\d+(?:\\.\\d*)?|\\.\\d+)(?:e\\+?\\d{1,2})?`;
+const NUMBER = `(?:(?:${THOUSANDS}|\\d{1,3}(?: \\d{3})+)(?:\\.\\d+)?|\\d+(?:\\.\\d*)?|\\.\\d+)(?:e\\+?\\d{1,2})?`;
 
-const valueOf = (number) => Number(number.replaceAll(",", ""));
+const valueOf = (number) => Number(number.replace(/[, ]/g, ""));
 
 function matched(unit, text) {
   return new RegExp(`^(${NUMBER}) ?${unit}$`, "i").exec(text);
