@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from loadtests.errors import UsageError
+from loadtests.errors import UsageError, meant
 from loadtests.own.file import OwnFile
 from loadtests.paths import ROOT as ROOT
 from loadtests.paths import SERVICES as SERVICES
@@ -119,12 +117,6 @@ def load(name: str, root: Path | None = None) -> Service:
         return Service(name=name, root=root, **{**about, **inherited})
     except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
         raise UnknownService(f"{file.relative_to(services.parent)}: {error}") from error
-
-
-def meant(wanted: str, known: Iterable[str]) -> str:
-    """A question for the end of an error: the known name that is nearest, if any is near."""
-    near = get_close_matches(wanted, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def select(wanted: str | None) -> list[Service]:

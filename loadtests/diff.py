@@ -1,4 +1,4 @@
-"""What two services differ in, file by file."""
+"""The differences of two services, file by file."""
 
 from __future__ import annotations
 

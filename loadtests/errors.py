@@ -11,6 +11,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 DONE, FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 # The machine has no more of it, or does not allow it: no fault in the program.
@@ -21,15 +23,21 @@ REFUSALS = {
 
 
 class UsageError(ValueError):
-    """What cannot be run as asked; the text says what to do."""
+    """A thing that cannot be run as asked; the text says what to do."""
 
 
 class Failure(RuntimeError):
-    """What was asked for has failed; `log_tail` is the end of what a program wrote, if one did."""
+    """A command has failed; `log_tail` is the end of what a program wrote, if one did."""
 
     def __init__(self, message: str, log_tail: str = "") -> None:
         super().__init__(message)
         self.log_tail = log_tail
+
+
+def meant(wanted: str, known: Iterable[str]) -> str:
+    """A question for the end of an error: the known name that is nearest, if any is near."""
+    near = get_close_matches(wanted, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def refusal(error: OSError | RuntimeError) -> str:

@@ -10,6 +10,8 @@ import json
 from importlib.metadata import distribution
 from pathlib import Path
 
+from loadtests.errors import UsageError
+
 NAME = "waiting-services"
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = ROOT / "services"
@@ -25,6 +27,12 @@ else:
     RESULTS = Path.cwd() / "results"
     CACHE = platformdirs.user_cache_path(NAME)
     ENVIRONMENTS = CACHE / "environments"
+
+
+def needs_checkout(what: str) -> None:
+    """UsageError where this is an installed program, which cannot do `what` it says."""
+    if not CHECKOUT:
+        raise UsageError(f"{what} a checkout of {NAME}: clone it first")
 
 
 def with_runs(results: Path) -> Path:

@@ -21,6 +21,7 @@ from loadtests.advise.verdict import (
     names,
     simplest,
 )
+from loadtests.errors import meant
 
 COLUMNS = (
     *("service", "processes", "in each", "CPU, % of a core", "memory, MiB", "p99, ms"),
@@ -74,9 +75,9 @@ def _has(judged: Sequence[Judged], have: str) -> tuple[str, Judged]:
     if have in measured:
         return "", measured[have]
     if have not in catalog.names():
-        meant = catalog.meant(have, catalog.names())
+        near = meant(have, catalog.names())
         raise BadQuestion(
-            f"HAVE must be a service, not {have}; measured were: {', '.join(measured)}{meant}"
+            f"HAVE must be a service, not {have}; measured were: {', '.join(measured)}{near}"
         )
     service = catalog.load(have)
     made_of = {part: getattr(service, part) for part in MADE_OF}
@@ -131,7 +132,7 @@ def _conclusion(judged: Sequence[Judged], best: Sequence[Judged]) -> str:
 
 
 def _simpler(judged: Sequence[Judged], best: Sequence[Judged]) -> list[str]:
-    """What would be simpler than the best, and why it is none."""
+    """The services that would be simpler than the best, and why none of them is it."""
     place = best[0].service.place if best else 0
     short = [
         f"{one.service.shown} ({one.because.partition(':')[0]})"

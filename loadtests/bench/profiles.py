@@ -8,9 +8,8 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
-from loadtests import catalog
 from loadtests.catalog import PROCESSES, ROOT
-from loadtests.errors import UsageError
+from loadtests.errors import UsageError, meant
 from loadtests.workloads import KINDS
 from loadtests.workloads.kind import Kind, Settings, Step, is_multiple, positive
 
@@ -133,7 +132,7 @@ def select(name: str, path: Path = PROFILES) -> list[Profile]:
         tables = tomllib.load(file)
     if name not in tables:
         said = f"no profile {name!r}; there are: {', '.join(tables)}"
-        raise UnknownProfile(said + catalog.meant(name, tables))
+        raise UnknownProfile(said + meant(name, tables))
     if "suite" in tables[name]:
         parts = tables[name]["suite"].items()
         chosen = ((part, {"services": about["services"]}) for part, about in parts)

@@ -7,15 +7,13 @@ from typing import Annotated
 import typer
 
 from loadtests import paths
-from loadtests.errors import UsageError
 
 
 def run(
     service: Annotated[str, typer.Argument(help="add only what this one lacks")] = "",
 ) -> int:
     """Pin the newest packages, or add what a service lacks."""
-    if not paths.CHECKOUT:
-        raise UsageError(f"the locks are those of a checkout of {paths.NAME}: clone it first")
+    paths.needs_checkout("the locks are those of")
     from loadtests import commands
 
     return commands.lock(service)

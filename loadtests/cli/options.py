@@ -23,7 +23,7 @@ OF_COMPOSE = ("SERVICE_CPUS", "LOAD_CPUS", "SERVICE_MEMORY", "PYTHON_IMAGE")
 
 
 def told(runtime: str) -> str:
-    """What of the environment changes the measurement, in one line; empty where nothing does."""
+    """The variables that change the measurement, in one line; empty where none does."""
     names = (*SETTINGS, *(OF_COMPOSE if runtime == "compose" else ()))
     found = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
     return f"from the environment: {' '.join(found)}" if found else ""

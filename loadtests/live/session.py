@@ -27,7 +27,7 @@ MARKS = 20
 
 
 class Refused(Exception):
-    """What cannot be done as asked; the text says why, for whoever asked."""
+    """A thing that cannot be done as asked; the text says why, for whoever asked."""
 
 
 class Session:

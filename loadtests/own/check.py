@@ -9,7 +9,6 @@ from importlib.util import find_spec
 
 from loadtests import catalog, paths
 from loadtests.catalog import FLOOR, ROOT, Service
-from loadtests.errors import UsageError
 from loadtests.runtime import compose_file
 from services import folders
 
@@ -22,8 +21,7 @@ TESTS_S = 300.0
 
 def run(name: str) -> int:
     """Say what is there and what is missing: 0 if nothing is. UnknownService, if there is none."""
-    if not paths.CHECKOUT:
-        raise UsageError(f"services are checked in a checkout of {paths.NAME}: clone it first")
+    paths.needs_checkout("services are checked in")
     service = catalog.load(name)
     checks: dict[str, Callable[[Service], list[str]]] = {
         "service.toml": lambda service: [],  # read, or there would be no service

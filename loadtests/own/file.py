@@ -7,11 +7,10 @@ import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from loadtests.errors import UsageError
+from loadtests.errors import UsageError, meant
 from loadtests.own.asked import Asked, BadRequest, asked
 
 PORT, UPSTREAM = "{port}", "{upstream}"  # what is put in their place is not known before
@@ -126,9 +125,7 @@ def _types(given: Mapping[str, Any]) -> Iterable[str]:
     """The keys that are unknown, missing or of another type."""
     for key, value in given.items():
         if key not in KEYS:
-            near = get_close_matches(key, KEYS, 1)
-            meant = f" (did you mean {near[0]}?)" if near else f"; there are: {', '.join(KEYS)}"
-            yield f"unknown key {key!r}{meant}"
+            yield f"unknown key {key!r}{meant(key, KEYS) or '; there are: ' + ', '.join(KEYS)}"
         elif type(value) is not KEYS[key][0]:
             kind, what = KEYS[key]
             names = {str: "a text", int: "a whole number", dict: "a table", list: "a list"}

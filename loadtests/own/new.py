@@ -27,8 +27,7 @@ HEAD = """# {name} has every file of services/{folder} except those that you put
 
 def run(name: str, like: str) -> int:
     """Make the folder; UsageError where it cannot be made, and then nothing is."""
-    if not paths.CHECKOUT:
-        raise UsageError(f"a service is added to a checkout of {paths.NAME}: clone it first")
+    paths.needs_checkout("a service is added to")
     parent = catalog.load(like)
     if not re.fullmatch(r"[a-z][a-z0-9]*", name):
         raise UsageError(f"the name must be a word of small letters and digits, not {name!r}")

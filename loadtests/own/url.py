@@ -139,7 +139,7 @@ def row(each: Measured) -> str:
 
 
 def notes(measured: Iterable[Measured], wanted: Trial) -> list[str]:
-    """What a reader has to know of single windows, a line each."""
+    """The remarks on single windows, a line each."""
     found = []
     for each in measured:
         point, at = each.point, f"{each.point.users} users"

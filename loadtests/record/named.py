@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from pathlib import Path
 
-from loadtests.errors import UsageError
+from loadtests.errors import UsageError, meant
 
 SHOWN = 5  # names in an error: the newest
 
@@ -53,9 +52,8 @@ def _one(wanted: str, known: list[str], results: Path) -> str:
         return found[0]
     if found:
         raise NoSuchRun(f"{wanted!r} begins the name of {len(found)} runs; {_newest(found)}")
-    near = get_close_matches(wanted, [*known, *_profiles(known)], 1)
-    meant = f" (did you mean {near[0]}?)" if near else ""
-    raise NoSuchRun(f"no run {wanted!r} in {results}{meant}; {_newest(known)}")
+    near = meant(wanted, [*known, *_profiles(known)])
+    raise NoSuchRun(f"no run {wanted!r} in {results}{near}; {_newest(known)}")
 
 
 def _newest(known: list[str]) -> str:

@@ -97,7 +97,7 @@ def _script(two: Two, about: dict[str, Any]) -> str:
 
 
 def runs(entries: list[Entry]) -> Iterator[dict[str, str]]:
-    """What a person chooses from: of each run its folder, and what it is in a line."""
+    """The runs that a person chooses from: the folder of each, and what it is in a line."""
     for entry in sorted(entries, key=lambda one: one.started_at, reverse=True):
         run = entry.run
         what = f"{facts.when(run.started_at)}, {run.profile}, {run.machine['name']}"

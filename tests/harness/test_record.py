@@ -109,7 +109,7 @@ def test_a_doctored_run_is_refused(tmp_path: Path, document: Any) -> None:
 
 
 def test_a_row_has_only_what_is_known(tmp_path: Path) -> None:
-    """What is left out has its default; what went wrong is there, also where it is nothing."""
+    """A field that is left out has its default; faults are there, also where there are none."""
     run = runs.troubled()
     record.save(run, tmp_path / "run.json")
     document = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))

@@ -37,7 +37,7 @@ class Cell:
 
 
 def of_summary(row: Summary) -> Cell:
-    """What arithmetic allows, users ÷ delay, is the whole: the same for every service."""
+    """The cell of a summary; the whole is users ÷ delay, the same for every service."""
     share = scaled(row.rps, 100 * row.delay_s / row.users) if row.rps else None
     bound = facts.bounds([row]) if facts.at_least(row, "rps") else ""
     return Cell(share, facts.state(row), bound, facts.served(row))

@@ -17,14 +17,13 @@ TALL = 44  # pixels of a cell
 
 @dataclass(frozen=True)
 class Region:
-    """The best of a place and by what; `firm` if it is good enough, else only the best there is."""
+    """The best of a place, by what, and the services that cannot be told from it."""
 
     delay_s: float
     users: int
     service: str
     value: str
     ties: tuple[str, ...]
-    firm: bool
 
 
 def chart(run: Run, regions: Sequence[Region]) -> Spec:
@@ -66,7 +65,6 @@ def _record(run: Run, region: Region) -> rows.Record:
         "name": f"{region.service}{ties}",
         "value": region.value,
         "ties": ", ".join(region.ties),
-        "firm": region.firm,
     }
 
 

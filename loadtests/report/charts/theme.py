@@ -40,14 +40,6 @@ DASHES = {
     "mistake": [1.5, 2.5],
     "floor": [8, 2, 2, 2],
 }
-SHAPES = {
-    "stock": "circle",
-    "tuned": "triangle-up",
-    "bare": "square",
-    "lesson": "diamond",
-    "mistake": "cross",
-    "floor": "triangle-down",
-}
 FULL, FAINT = 1, 0.4
 # Vega measures it with a font that it brings, and every reader has one of the same widths.
 FONT = "Liberation Sans, Arimo, Arial, Helvetica, sans-serif"

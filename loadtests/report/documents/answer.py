@@ -18,14 +18,14 @@ KEEPS_UP = 0.9  # of what arithmetic allows
 
 
 def of(results: Results) -> list[str]:
-    """What can be said of what was measured, in at most four points."""
+    """The answer that follows from what was measured, in at most four points."""
     found = ((results.newest(profile), say) for profile, say in SENTENCES.items())
     said = [say(newest[1]) for newest, say in found if newest]
     return list(filter(None, [below_which(results), *said]))
 
 
 def below_which(results: Results) -> str:
-    """What one change does, and up to which load nothing of it matters."""
+    """The effect of one change, and up to which load nothing of it matters."""
     said = [(one_change, results.newest("cost")), (does_not_matter, results.newest("standard"))]
     return " ".join(filter(None, (say(found[1]) for say, found in said if found)))
 

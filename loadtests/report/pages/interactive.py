@@ -1,4 +1,4 @@
-"""What a page needs to draw its charts: Vega, their colours, a script, and the choice of services.
+"""All that draws a page's charts: Vega, their colours, a script, and the choice of services.
 
 For a page of any kind: `<style>{{ hues() }}…`, the macros of figure.html.j2 for the charts and the
 choice, and at its end `scripts()`.

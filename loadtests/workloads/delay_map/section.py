@@ -212,7 +212,7 @@ def _efficiency(part: Part) -> Chart:
 def _cheapest(part: Part) -> Chart:
     won = {place: found for place in _places(part) if (found := winner(part, place))}
     drawn = [
-        regions.Region(delay_s, users, best.service, best.said(), best.ties, best.enough)
+        regions.Region(delay_s, users, best.service, best.said(), best.ties)
         for (delay_s, users), best in won.items()
     ]
     alt = "the cheapest: " + ", ".join(

@@ -26,7 +26,7 @@ SHARES = (("p50", 0.5, "added_p50_ms"), ("p99", 0.99, "added_p99_ms"))
 
 @dataclass(frozen=True)
 class Load:
-    """What arrives: how many a second, and how long each takes."""
+    """The arrivals: how many a second, and how long each takes."""
 
     rate_rps: float
     delays: Delays
@@ -121,7 +121,7 @@ def _measured(field: str) -> Callable[[Summary], Cell]:
 
 
 def charts(part: Part) -> list[Chart]:
-    """What waiting for a slot adds, over the number of slots: a chart for each load."""
+    """The wait for a slot over the number of slots: a chart for each load."""
     found = _by_load(part)
     return [
         _chart(part, load, rows) for load, rows in found if len({row.slots for row in rows}) > 1

@@ -1,4 +1,4 @@
-"""What queueing theory says of a pool of slots: how long a request waits for one, and takes.
+"""Queueing theory of a pool of slots: how long a request waits for one, and takes.
 
 Requests arrive at random (Poisson) and each holds a slot for as long as the backend takes. In
 Kendall's letters that is M/D/c for constant delays, solved exactly, and M/G/c for others, for

@@ -86,7 +86,7 @@ def _table(part: Part, scenario: str) -> Table:
 
 
 def charts(part: Part) -> list[Chart]:
-    """What is added at p99.9, a chart for each kind of delays."""
+    """The time that is added at p99.9, a chart for each kind of delays."""
     return [_chart(part, scenario) for scenario in part.scenarios()]
 
 
