@@ -176,6 +176,7 @@ def test_dark_paper_has_its_own_colours(browser: webdriver.Chrome, report: Path)
 
 def test_nothing_is_wider_than_a_phone(browser: webdriver.Chrome, report: Path) -> None:
     page = shown(browser, report, width=390)
+    page.execute_script("document.querySelectorAll('.part').forEach((one) => one.open = true)")
     for name in ("standard-requests", "standard-efficiency", "held-memory"):
         drawn(page, name)
     wide: list[Any] = page.execute_script(
@@ -190,6 +191,35 @@ def test_nothing_is_wider_than_a_phone(browser: webdriver.Chrome, report: Path) 
         ".filter((one) => one.offsetHeight && one.offsetHeight < 44).map((one) => one.outerHTML)"
     )
     assert small == []
+
+
+def test_a_phone_folds_the_profiles_until_one_is_asked_for(
+    browser: webdriver.Chrome, report: Path
+) -> None:
+    unfolded = "return [...document.querySelectorAll('.part')].filter((one) => one.open).length"
+    page = shown(browser, report, width=390)
+    assert page.execute_script(unfolded) == 0
+    page.execute_script("location.hash = 'held'")
+    WebDriverWait(page, 30).until(lambda _: page.execute_script(unfolded) == 1)
+    assert drawn(page, "held-memory").is_displayed()
+    parts = page.find_elements(By.CSS_SELECTOR, ".part")
+    page = shown(browser, report)
+    assert page.execute_script(unfolded) == len(parts) > 3
+    assert not page.find_element(By.CSS_SELECTOR, ".part > summary").is_displayed()
+
+
+def test_paper_is_white_and_nothing_is_wider(browser: webdriver.Chrome, report: Path) -> None:
+    page = shown(browser, report, width=1032, scheme="dark")  # of A4 across, without its margins
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    page.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    plot = drawn(page, "held-memory")
+    WebDriverWait(page, 30).until(
+        lambda _: plot.get_attribute("data-drawn") == theme.LIGHT["paper"]
+    )
+    assert page.execute_script("return document.documentElement.scrollWidth") <= 1032
+    paper = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert paper == "rgb(255, 255, 255)"
 
 
 def test_the_data_of_a_chart_cannot_end_its_script(report: Path) -> None:

@@ -28,6 +28,7 @@ from loadtests.report.results import facts
 
 TEMPLATES = Path(__file__).with_name("templates")
 KEPT = CACHE / f"vega-{version('vl-convert-python')}-{VEGA_LITE}.js"
+OWN = ("fold.js", "charts.js", "tables.js")
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -73,7 +74,7 @@ def bundle() -> str:
 def scripts() -> Markup:
     """All that draws the charts of a page and sorts its tables; it stands at the page's end."""
     themes = {"light": theme.config(), "dark": theme.config(dark=True)}
-    own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in ("charts.js", "tables.js")]
+    own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in OWN]
     packed = base64.b64encode(gzip.compress(bundle().encode(), mtime=0)).decode()
     return Markup(
         f'<script type="application/json" id="chart-themes">{embedded(themes)}</script>\n'

@@ -167,12 +167,13 @@
 
   addEventListener("beforeprint", () => {
     printing = true;
-    document.querySelectorAll("details").forEach((one) => { one.dataset.was = one.open; one.open = true; });
+    // Tables that are folded on any screen are wider than paper, and would make all else small.
+    document.querySelectorAll("details.part").forEach((one) => { one.dataset.was = one.open; one.open = true; });
     drawings.forEach((drawing) => drawing.draw());
   });
   addEventListener("afterprint", () => {
     printing = false;
-    document.querySelectorAll("details").forEach((one) => { one.open = one.dataset.was === "true"; });
+    document.querySelectorAll("details.part").forEach((one) => { one.open = one.dataset.was === "true"; });
     drawn().forEach((drawing) => drawing.draw());
   });
 
