@@ -1,7 +1,6 @@
 """HTTP that ASGI servers pass on as they got it, put right before an application sees it."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 import contract
 
@@ -28,7 +27,7 @@ def strict(app: Application) -> Application:
                 await _refuse(send)
                 return
             if "://" in scope["path"]:
-                scope["path"] = urlsplit(scope["path"]).path or "/"
+                scope["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
             if any(name in BODY for name, _ in scope["headers"]):
                 receive = await _without_body(receive)
         await app(scope, receive, send)

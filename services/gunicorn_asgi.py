@@ -1,19 +1,10 @@
 """gunicorn's settings wherever it serves ASGI: `gunicorn --config python:gunicorn_asgi …`."""
 
-# The same as for WSGI; gunicorn reads the names.
 from gunicorn.asgi.parser import CallbackRequest
 from gunicorn.workers.base import Worker
 
-from gunicorn_wsgi import (  # noqa: F401
-    backlog,
-    bind,
-    control_socket_disable,
-    graceful_timeout,
-    on_starting,
-    timeout,
-    worker_connections,
-    workers,
-)
+# The same as for WSGI, but for what follows; gunicorn reads the names.
+from gunicorn_wsgi import *  # noqa: F403
 
 worker_class = "asgi"
 preload_app = True  # a worker that still imports does not hear SIGTERM

@@ -14,6 +14,7 @@ threads = SETTINGS.concurrency  # of a gthread worker: its default is one
 backlog = start.BACKLOG
 # Connections, not requests: idle ones count, and one above it waits until another is closed.
 worker_connections = 20_000
+forwarded_allow_ips = ""  # no client is a proxy, whose SCRIPT_NAME would be believed
 keepalive = start.KEEP_ALIVE_S
 graceful_timeout = start.DRAIN_S
 # No worker is killed for being busy: a request may take minutes here, and a thousand that

@@ -21,7 +21,7 @@ async def errors(
 ) -> web.StreamResponse:
     if request.version.major != 1:  # aiohttp's parser takes 0.9 and 2.0, too
         request.transport.abort()
-        raise ConnectionError
+        return web.Response()  # which nobody gets
     try:
         return await handler(request)
     except contract.Problem as problem:

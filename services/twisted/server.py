@@ -26,7 +26,10 @@ scheme_and_host = re.compile(rb"https?://[^/]+", re.IGNORECASE).match
 
 
 class ServiceRequest(Request):
+    is_whole = False
+
     def process(self) -> None:
+        self.is_whole = True
         if found := scheme_and_host(self.path):  # GET http://any.host/health
             self.path = self.path[found.end() :] or b"/"
         elif self.path == b"*":
@@ -69,7 +72,7 @@ class Channel(HTTPChannel):
         pass
 
     def close_if_idle(self) -> None:
-        if not self.requests:
+        if not self.requests or (self.is_half_closed and not self.requests[0].is_whole):
             self.loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:

@@ -17,6 +17,7 @@ RULES = {
     "half-close": "server",
     "upgrade": "server",
     "unread body": "server",
+    "refusal log": "server",
     "masking": "chat",
     "client keep-alive": "client",
     "trickle": "client",

@@ -32,7 +32,7 @@ async def serve(listener: socket.socket, routes: web.RouteTableDef) -> None:
         handler = handlers.get(request.rel_url.raw_path)
         if request.version.major != 1:  # aiohttp's parser takes 0.9 and 2.0, too
             request.transport.abort()
-            raise ConnectionError
+            return web.Response()  # which nobody gets
         if not handler:
             return problem(404, contract.NO_ROUTE)
         if request.method not in ("GET", "HEAD"):

@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 from contextlib import suppress
+from http.client import HTTPException
 
 import gevent
 from gevent.event import Event
@@ -39,8 +40,8 @@ class Handler(WSGIHandler):
             raise ValueError("not a request line of HTTP/1")
         try:
             is_read = super().read_request(raw_requestline)
-        except OSError as error:
-            raise ValueError("the client hung up") from error
+        except (OSError, HTTPException) as error:
+            raise ValueError("the client hung up, or sent too many fields") from error
         if authority := AUTHORITY.match(self.path):  # RFC 9112 3.2.2
             self.path = "/" + self.path[authority.end() :].removeprefix("/")
         options = ",".join(self.headers.get_all("Connection", [])).lower().split(",")

@@ -1,0 +1,92 @@
+"""`checks.hostile` finds what is wrong, makes it short, and says what it lacks."""
+
+from __future__ import annotations
+
+import resource
+import socketserver
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from loadtests.checks import crowds, hostile
+from loadtests.checks.hostile import Look
+
+
+@contextmanager
+def server(stumbles_over: bytes) -> Iterator[str]:
+    """A server that answers 500 to what contains this, and 200 to the rest."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            asked = b""
+            with suppress(OSError):  # a client that has dropped the connection
+                while b"\r\n\r\n" not in asked and (data := self.request.recv(65536)):
+                    asked += data
+                status = b"500 Oh" if stumbles_over in asked else b"200 OK"
+                self.request.sendall(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status)
+                while self.request.recv(65536):  # unread bytes would turn the end into a reset
+                    pass
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    with Server(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+
+
+def test_a_fault_is_found_and_made_short() -> None:
+    with server(stumbles_over=b"%zz") as url:
+        look = Look(url, str)
+        look.search(400, 1)
+    assert list(look.faults) == ["a 500"]
+    shortest = b"".join(look.faults["a 500"].parts)
+    assert b"%zz" in shortest
+    assert len(shortest) < 500  # inputs have up to 300,000
+
+
+def test_the_same_seed_asks_the_same() -> None:
+    with server(stumbles_over=b"not sent by anybody") as url:
+        asked = []
+        for _ in range(2):
+            look = Look(url, str)
+            look.ask = lambda one: asked.append(one) or ""  # type: ignore[method-assign,func-returns-value]
+            look.search(30, 7)
+    assert len(asked) == 60
+    assert asked[:30] == asked[30:]
+    assert len(set(asked[:30])) > 20
+
+
+def test_held_connections_are_served_one_and_all() -> None:
+    with server(stumbles_over=b"not sent by anybody") as url:
+        assert list(crowds.held(url, "/", 50)) == []
+    with server(stumbles_over=b"GET") as url:
+        (found,) = crowds.held(url, "/", 50)
+    assert found.startswith("connection 1 of 50 held was answered b'HTTP/1.1 500")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["hostile", *words])
+    return hostile.main()
+
+
+def test_too_few_open_files_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 4096))
+    assert run(monkeypatch, "--services", "backend", "--held", "10000") == 2
+    assert "the limit is 4096: raise `ulimit -Hn`" in capsys.readouterr().err
+
+
+def test_an_unknown_service_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--services", "flask-thread") == 2
+    said = capsys.readouterr().err
+    assert "flask-threads" in said
+    assert "Traceback" not in said
