@@ -30,6 +30,7 @@ COLUMNS = (
 MOST_NAMES = 3  # in a note
 NUMBERS = (1, 3, 4, 5)  # which of them are flush right
 SCALING = "More processes than were measured are arithmetic: scaling was not measured."
+BEYOND = "More processes than were measured are arithmetic: they are taken in proportion."
 KERNEL = "The kernel's memory for sockets and threads comes on top."
 
 
@@ -153,8 +154,9 @@ def _notes(question: Question, measured: Measured, shown: Sequence[Judged]) -> l
         notes.append(
             f"Outside what was measured: {'; '.join(outside)}. What was measured nearest counts."
         )
-    if any((one.need.processes or 1) > one.service.workers for one in shown):
-        notes.append(SCALING)
+    if any((one.need.processes or 1) > one.service.most_processes for one in shown):
+        notes.append(BEYOND if any(one.service.several for one in shown) else SCALING)
+    notes += _gains(shown)
     if question.memory_bytes is not None:
         notes.append(KERNEL)
     elsewhere = [one for one in shown if not _covers(one.service, question.delay_s)]
@@ -164,6 +166,19 @@ def _notes(question: Question, measured: Measured, shown: Sequence[Judged]) -> l
             f"{names(elsewhere) if len(elsewhere) <= MOST_NAMES else f'{len(elsewhere)} of them'}."
         )
     return notes
+
+
+def _gains(shown: Sequence[Judged]) -> list[str]:
+    """The figures that count for several processes, where these were measured."""
+    said = []
+    for one in shown:
+        if (one.need.processes or 1) > 1 and one.service.several:
+            most = one.service.several[-1]
+            gain = f"{'≥ ' if most.at_least else ''}{plain(int(most.gain.median * 100) / 100)}"
+            further = most.further_bytes
+            memory = f", each further one {mib(further.median)} MiB" if further else ""
+            said.append(f"{most.processes:,} of {one.service.shown} do {gain} × one{memory}")
+    return [f"Processes count as measured: {'; '.join(said)}."] if said else []
 
 
 def _covers(service: Service, delay_s: float) -> bool:

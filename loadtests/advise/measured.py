@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
 from loadtests import catalog
+from loadtests.advise import figure, scaling
+from loadtests.advise.figure import Figure
 from loadtests.advise.question import LABELS
+from loadtests.advise.scaling import Several
 from loadtests.advise.simplicity import ORDER, place
 from loadtests.advise.sources import LOADS, SAME_SPEED, Sources, sources
-from loadtests.record import Point, Run, Spread, Summary
+from loadtests.record import Point, Run, Summary
 from loadtests.report.results import facts, waiting
 from loadtests.report.results.parts import Part, derived
 from loadtests.report.results.stored import Results
@@ -21,14 +23,6 @@ from loadtests.report.results.stored import Results
 KEEPS_UP, KEEPS_UP_OPEN = 0.9, 0.98
 # What two services may differ in.
 MADE_OF = ("framework", "model", "server", "client")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """The median over the rounds, and the round that speaks most against the service."""
-
-    median: float
-    worst: float
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,8 @@ class Service:
     the order of their delays and rates. `capacity_rps` is what a process sustains, where
     nothing else was the limit. `at_rest_bytes` are of a service of one process. `held` is
     the most that it had in flight at once; with more it was `invalid`. `made_of` are its
-    framework, model, server and client, by name, and `advice` its settings (change.py).
+    framework, model, server and client, by name, and `advice` its settings (change.py). `several`
+    is what more processes do together.
     """
 
     name: str
@@ -77,6 +72,12 @@ class Service:
     limit: str = ""
     made_of: dict[str, str] = field(default_factory=dict)
     advice: dict[str, str] = field(default_factory=dict)
+    several: list[Several] = field(default_factory=list)
+
+    @property
+    def most_processes(self) -> int:
+        """The most processes that it was measured with."""
+        return max([self.workers, *(one.processes for one in self.several)])
 
     @property
     def shown(self) -> str:
@@ -193,14 +194,15 @@ def _service(service: catalog.Service, found: Sources) -> Service:
         loads=loads,
         # Where each process waits for one, what it sustains depends on the delay.
         capacity_rps=None if one_at_a_time else _capacity(found, name),
-        at_rest_bytes=_worst(resting.spread, max) if resting and resting.valid else None,
-        request_bytes=_worst(memory.spread, max) if memory and memory.valid else None,
+        at_rest_bytes=figure.of(resting.spread, max) if resting and resting.valid else None,
+        request_bytes=figure.of(memory.spread, max) if memory and memory.valid else None,
         held=most,
         mark=facts.marks(run).get(name, ""),
         slots=about["info"]["slots"] // workers if limit else None,
         limit=limit,
         made_of={part: getattr(service, part) for part in MADE_OF},
         advice=service.advice,
+        several=[] if one_at_a_time else scaling.measured(found, name),
         invalid=any(row.users > most for row in tried if not row.valid),
     )
 
@@ -220,8 +222,8 @@ def _load(part: Part, row: Summary) -> Load:
         delay_s=row.delay_s,
         rps=row.rps.median / workers,
         waiting=max(1, min(row.users or round(in_flight), slots) // workers),
-        cpu_ms=_worst(row.cpu_ms_per_request, max) if row.cpu_ms_per_request else None,
-        p99_ms=_worst(row.p99_ms, max) if row.p99_ms else None,
+        cpu_ms=figure.of(row.cpu_ms_per_request, max) if row.cpu_ms_per_request else None,
+        p99_ms=figure.of(row.p99_ms, max) if row.p99_ms else None,
         full=not answers and not row.bound,
         own_s=max(0.0, min(in_flight, slots) / row.rps.median - row.delay_s),
     )
@@ -233,7 +235,7 @@ def _capacity(found: Sources, name: str) -> Figure | None:
         for row in part.run.summary:
             if row.service == name and row.valid and row.capacity_rps and row.capacity_rps.min > 0:
                 workers = part.run.services[name]["info"]["workers"]
-                found_rps = _worst(row.capacity_rps, min)
+                found_rps = figure.of(row.capacity_rps, min)
                 each = Figure(found_rps.median / workers, found_rps.worst / workers)
                 return None if row.bound else each
     return None
@@ -243,7 +245,3 @@ def _points(part: Part, row: Summary) -> list[Point]:
     points = part.run.points
     same = [p for p in points if (p.service, p.scenario) == (row.service, row.scenario)]
     return [point for point in same if point.valid]
-
-
-def _worst(spread: Spread, worst: Callable[[Iterable[float]], float]) -> Figure:
-    return Figure(spread.median, worst((spread.min, spread.max)))

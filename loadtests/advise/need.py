@@ -2,7 +2,8 @@
 
 One model: as many processes as the CPU takes that was measured at that rate and delay, the
 rate that one process was seen to answer, and the requests that wait at once, whichever takes
-the most.
+the most. Where it was measured that several do less than as many times what one does, each is as
+busy as one alone at a higher rate.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loadtests.advise.measured import Figure, Load, Service
+from loadtests.advise.curves import NEVER as NEVER
+from loadtests.advise.curves import between, crossing, curves
+from loadtests.advise.figure import Figure
+from loadtests.advise.measured import Load, Service
 from loadtests.advise.question import Question, plain, up
+from loadtests.advise.scaling import together
 from loadtests.advise.slots import slots
 
 # No more of a core is counted on than this: what is left is for bursts, and for the machine.
 HEADROOM = 0.7
-# A rate at which nothing at all is answered within the goal.
-NEVER = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def needed(question: Question, service: Service, pick: Pick) -> Need:
     """The needs of a service by the medians, or by the worst rounds."""
     cores = _fewest(lambda number: lacks(question, service, number, pick))
     processes = max(cores, _for_slots(question, service))
-    cpu = _of_cpu(question.delay_s, question.rate_rps / processes, service, pick)
+    cpu = _of_cpu(question.delay_s, rate_of_one(question, service, processes, pick), service, pick)
     excess = _at(question, service, processes, pick)
     known = cpu is not None
     own_ms = _own_ms(question, service, processes)
@@ -74,6 +77,11 @@ def needed(question: Question, service: Service, pick: Pick) -> Need:
     )
 
 
+def rate_of_one(question: Question, service: Service, processes: int, pick: Pick) -> float:
+    """The rate at which one process alone is as busy as each of so many."""
+    return question.rate_rps / together(service.several, processes, pick)
+
+
 def in_flight(question: Question, service: Service, processes: int) -> int:
     """Requests in flight at once in each of so many processes, when many arrive together."""
     return question.in_each(processes, _own_ms(question, service, processes) / 1000)
@@ -84,10 +92,8 @@ def _own_ms(question: Question, service: Service, processes: int) -> int:
     if service.one_at_a_time:
         return 0
     rate_rps = question.rate_rps / processes
-    curves = _curves(
-        question.delay_s, service, lambda load: None if load.full else load.own_s * 1000
-    )
-    return up(max((_between(curve, rate_rps) for curve in curves), default=0.0))
+    found = curves(question.delay_s, service, lambda load: None if load.full else load.own_s * 1000)
+    return up(max((between(curve, rate_rps) for curve in found), default=0.0))
 
 
 def _fewest(lacks: Callable[[int], str | bool]) -> int:
@@ -104,10 +110,10 @@ def _fewest(lacks: Callable[[int], str | bool]) -> int:
 
 def lacks(question: Question, service: Service, processes: int, pick: Pick) -> str:
     """Why so many processes with a core each are too few; empty where they are not."""
-    rate_rps = question.rate_rps / processes
+    rate_rps = rate_of_one(question, service, processes, pick)
     cpu = _of_cpu(question.delay_s, rate_rps, service, pick)
     share = 0.0 if cpu is None else rate_rps * cpu / 10
-    if full := falls_behind(question, service, processes):
+    if full := falls_behind(question, service, processes, pick):
         return f"one answered {int(full.rps):,}/s when {full.waiting:,} waited"
     if service.capacity_rps and rate_rps > pick(service.capacity_rps):
         return f"one sustains {int(pick(service.capacity_rps)):,}/s"
@@ -122,7 +128,7 @@ def lacks(question: Question, service: Service, processes: int, pick: Pick) -> s
     return ""
 
 
-def falls_behind(question: Question, service: Service, processes: int) -> Load | None:
+def falls_behind(question: Question, service: Service, processes: int, pick: Pick) -> Load | None:
     """The load at which one process answered less than it must, with about as many in flight.
 
     CPU time at a low rate does not say so of a service that needs more for each the more
@@ -130,7 +136,8 @@ def falls_behind(question: Question, service: Service, processes: int) -> Load |
     """
     if service.one_at_a_time:  # how many it answers depends on the delay
         return None
-    waiting, rate_rps = in_flight(question, service, processes), question.rate_rps / processes
+    waiting = in_flight(question, service, processes)
+    rate_rps = rate_of_one(question, service, processes, pick)
     full = [load for load in service.loads if load.full]
     above = min((load.waiting for load in full if load.waiting >= waiting), default=waiting)
     behind = [load for load in full if load.waiting <= above and load.rps < rate_rps]
@@ -152,8 +159,10 @@ def _memory(question: Question, service: Service, processes: int, pick: Pick) ->
         return None
     first, request = pick(service.at_rest_bytes), service.request_bytes
     if not service.one_at_a_time:
-        held = in_flight(question, service, 1)
-        return first * processes + pick(request) * held if request else None
+        held, further = in_flight(question, service, 1), first
+        if service.several and (known := service.several[-1].further_bytes):
+            further = min(first, pick(known))
+        return first + further * (processes - 1) + pick(request) * held if request else None
     # All but the first share pages with it, as far as was measured.
     return first + (pick(request) if request else first) * (processes - 1)
 
@@ -161,8 +170,8 @@ def _memory(question: Question, service: Service, processes: int, pick: Pick) ->
 def _of_cpu(delay_s: float, rate_rps: float, service: Service, pick: Pick) -> float | None:
     """CPU time of a request: the most that the measured delays around this one say."""
     found = [
-        _between(curve, rate_rps)
-        for curve in _curves(
+        between(curve, rate_rps)
+        for curve in curves(
             delay_s, service, lambda load: pick(load.cpu_ms) if load.cpu_ms else None
         )
     ]
@@ -173,8 +182,8 @@ def _at(question: Question, service: Service, processes: int, pick: Pick) -> flo
     """The p99 above the delay, in ms, at the rate of one of so many processes."""
     if service.one_at_a_time and processes > service.workers:
         return None  # how evenly they take what comes was not measured
-    rate_rps = question.rate_rps / processes
-    found = [_between(curve, rate_rps) for curve in _excess(question, service, pick)]
+    rate_rps = rate_of_one(question, service, processes, pick)
+    found = [between(curve, rate_rps) for curve in _excess(question, service, pick)]
     return max(found, default=None)
 
 
@@ -183,58 +192,12 @@ def within_goal(question: Question, service: Service, pick: Pick) -> float | Non
     if question.p99_s is None:
         return None
     goal = (question.p99_s - question.delay_s) * 1000
-    found = [_crossing(curve, goal) for curve in _excess(question, service, pick)]
+    found = [crossing(curve, goal) for curve in _excess(question, service, pick)]
     return min((rate for rate in found if rate is not None), default=None)
-
-
-def _crossing(curve: list[tuple[float, float]], goal: float) -> float | None:
-    before: tuple[float, float] | None = None
-    for rate, value in curve:
-        if value > goal:
-            if before is None:
-                return NEVER
-            return before[0] + (rate - before[0]) * (goal - before[1]) / (value - before[1])
-        before = rate, value
-    return None
 
 
 def _excess(question: Question, service: Service, pick: Pick) -> list[list[tuple[float, float]]]:
     def excess(load: Load) -> float | None:
         return pick(load.p99_ms) - load.delay_s * 1000 if load.p99_ms else None
 
-    return _curves(question.delay_s, service, excess)
-
-
-def _curves(
-    delay_s: float, service: Service, figure: Callable[[Load], float | None]
-) -> list[list[tuple[float, float]]]:
-    """A figure over the rate, at the nearest measured delays, the one below and the one above.
-
-    Of the loads that were too much the one that was answered most ends it.
-    """
-    known = [(load, value) for load in service.loads if (value := figure(load)) is not None]
-    delays = [load.delay_s for load, _ in known]
-    near = {max((d for d in delays if d <= delay_s), default=None)}
-    near.add(min((d for d in delays if d >= delay_s), default=None))
-    curves = []
-    for delay in sorted(d for d in near if d is not None):
-        here = [(load, value) for load, value in known if load.delay_s == delay]
-        curve = [(load.rps, value) for load, value in here if not load.full]
-        full = [(load.rps, value) for load, value in here if load.full]
-        if full and (not curve or full[-1][0] > curve[-1][0]):
-            curve.append(full[-1])
-        curves.append(curve)
-    return curves
-
-
-def _between(curve: list[tuple[float, float]], rate_rps: float) -> float:
-    """Linear interpolation: too much rather than too little, as these curves bend."""
-    before = curve[0]
-    for rate, value in curve:
-        if rate >= rate_rps:
-            if rate == before[0]:  # the first
-                return value
-            share = (rate_rps - before[0]) / (rate - before[0])
-            return before[1] + (value - before[1]) * share
-        before = rate, value
-    return before[1]
+    return curves(question.delay_s, service, excess)

@@ -11,7 +11,7 @@ from loadtests.report.results.stored import Entry, Results
 
 # The kinds whose requests are one call to the backend each, at some rate.
 LOADS = ("delay", "clients", "map", "open", "cost", "capacity")
-KINDS = (*LOADS, "held")
+KINDS = (*LOADS, "held", "cores")
 # Too short to say anything.
 LEFT_OUT = ("smoke",)
 # Instruments that differ by more than this are of a machine that was faster at one time.

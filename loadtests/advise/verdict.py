@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadtests.advise.measured import Service
-from loadtests.advise.need import NEVER, Need, Pick, lacks, likely, needed, unlucky, within_goal
+from loadtests.advise.need import (
+    NEVER,
+    Need,
+    Pick,
+    lacks,
+    likely,
+    needed,
+    rate_of_one,
+    unlucky,
+    within_goal,
+)
 from loadtests.advise.question import MIB, Question, up
 
 FITS, ARITHMETIC, BORDERLINE, UNKNOWN, NO = range(5)
@@ -97,13 +107,13 @@ def _unknown(question: Question, service: Service, need: Need) -> str:
 def _beyond(question: Question, service: Service, need: Need) -> str:
     """The part of the question that lies outside the measurements."""
     processes = need.processes or 1
-    if processes > service.workers:
-        return f"{processes:,} processes, measured with {service.workers:,}"
+    if processes > service.most_processes:
+        return f"{processes:,} processes, measured with {service.most_processes:,}"
     if service.one_at_a_time:
         return ""
     if need.waiting > service.held:
         return f"measured with no more than {service.held:,} in flight"
     top = max((load.rps for load in service.loads), default=0.0)
-    if question.rate_rps / processes > top:
+    if rate_of_one(question, service, processes, likely) > top:
         return f"measured with no more than {int(top):,} requests/s"
     return ""

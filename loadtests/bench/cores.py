@@ -1,4 +1,4 @@
-"""Which cores a run has: the two that it is pinned to, and what may make less of them.
+"""Which cores a run has: those that it is pinned to, and what may make less of them.
 
 Two processors may be threads of one core, which then share its arithmetic units, and a cgroup
 may have a quota of CPU time, which is spent on all of its cores. Known on Linux only.
@@ -37,6 +37,29 @@ def split(
         return None
     shared = _numbers(siblings(first) or "") if known else ()
     return {first}, {next((core for core in others if core not in shared), others[0])}
+
+
+def spread(
+    allowed: Iterable[int] | None = None, known: bool = True
+) -> tuple[set[int], set[int]] | None:
+    """Cores for a service of several processes, and for the load; None where there is only one.
+
+    As in `split`, but of three cores or more the service has all but the last one; two are
+    for both. Of the threads of a core the first counts, where there are two cores.
+    """
+    if split(allowed, known) is None:
+        return None
+    found = sorted(psutil.Process().cpu_affinity() if allowed is None else allowed)
+    firsts = {min(_numbers(siblings(core) or "") & {*found}, default=core) for core in found}
+    chosen = sorted(firsts) if known and len(firsts) > 1 else found
+    if len(chosen) == 2:
+        return {*chosen}, {*chosen}
+    return {*chosen[:-1]}, {chosen[-1]}
+
+
+def processes(most: int) -> tuple[int, ...]:
+    """Numbers of processes for so many cores: 1, 2, 4 and so on, and as many as there are."""
+    return (*(2**power for power in range(most.bit_length()) if 2**power < most), most)
 
 
 def siblings(core: int) -> str | None:

@@ -12,6 +12,7 @@ from math import sqrt
 from typing import Any
 
 from loadtests.bench import rules
+from loadtests.bench.surroundings import load_cpu
 from loadtests.record import Point
 from loadtests.workloads.kind import Kind
 
@@ -60,8 +61,9 @@ def bound(
 ) -> str:
     """The limit that set the figure in the service's place; empty where none did.
 
-    "generator", "ports" or "descriptors" of the load; "others" that disturbed a search, "time" or
-    "windows" where it had no more of them; or "slots" or "client_pool" where the service has as
+    "generator", "ports" or "descriptors" of the load; "cores" that it shares with a service which
+    could have filled them; as many "users" as there are; "others" that disturbed a search, "time"
+    or "windows" where it had no more of them; or "slots" or "client_pool" where the service has as
     many as CONCURRENCY says: those that its stack brings are its own, and `about`, its
     description in run.json, has them as its `limit`. `ceiling_rps` is the most that the
     generator can do.
@@ -70,6 +72,8 @@ def bound(
         return ""
     if rules.generator_busy(point, kind) or _near_the_ceiling(point, ceiling_rps):
         return "generator"
+    if _wants_more_cores(point):
+        return "cores"
     if point.capacity_rps and point.failed_at_rps is None:
         return point.search_ended or "generator"  # which older runs do not tell from the others
     if point.failure_kinds.get("ports"):
@@ -85,6 +89,12 @@ def _near_the_ceiling(point: Point, ceiling_rps: float | None) -> bool:
     return ceiling_rps is not None and rate > rules.MAX_OF_CEILING * ceiling_rps
 
 
+def _wants_more_cores(point: Point) -> bool:
+    """Whether service and load are on the same cores, and these too few for both."""
+    wanted = (point.workers or 1) + load_cpu(point)
+    return point.shared_cores is not None and wanted > point.shared_cores
+
+
 def _set_by_the_harness(point: Point, kind: Kind, about: Mapping[str, Any]) -> str:
     info = about.get("info") or {}
     if not info or not info["client_pool"] or about.get("limit") or not kind.calls or kind.slotted:
@@ -93,6 +103,8 @@ def _set_by_the_harness(point: Point, kind: Kind, about: Mapping[str, Any]) -> s
     given = [name for name in many if many[name] == info["concurrency"] * info["workers"]]
     if point.users:
         reached = (point.efficiency or 0.0) >= REACHED
+        if kind.spread and reached and point.binding == "users":  # with more it may do more
+            return "users"
         return point.binding if point.binding in given and reached else ""
     asked = point.failed_at_rps or point.capacity_rps or point.rate_rps or 0.0
     return next((n for n in given if asked * point.delay_s >= ASKED * many[n]), "")

@@ -48,7 +48,9 @@ def _measure(
     profile, kind = part.profile, part.profile.of_kind
 
     def point(step: Step, duration_s: float = 0.0) -> Point:
-        return point_of(profile, service.label, round_number, step, duration_s)
+        made = point_of(profile, service.label, round_number, step, duration_s)
+        made.shared_cores = len({*part.runtime.service_cpus} & {*part.runtime.load_cpus}) or None
+        return made
 
     try:
         with part.runtime.service(service, given=left[0].settings()) as running:
@@ -100,6 +102,7 @@ def point_of(
         rate_rps=step.rate_rps,
         delay_s=profile.delay_s_of(step),
         slots=step.slots,
+        workers=step.workers,
         delays=step.delays,
         arrivals=step.arrivals if profile.of_kind.arriving and not step.users else "",
         duration_s=duration_s,

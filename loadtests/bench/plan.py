@@ -38,6 +38,7 @@ class Part:
         return {
             **self.profile.description(),
             "route": self.profile.of_kind.route,
+            **({"spread": True} if self.profile.of_kind.spread else {}),
             "left_out": {service.name: reason for service, reason in self.left_out.items()},
         }
 
@@ -71,7 +72,12 @@ def part(
         if (wanted_here := getattr(profile, name)) and not os.environ.get(name.upper()):
             settings = {**settings, name.upper(): str(wanted_here)}
     able = [service for service in chosen if service not in left_out]
-    found = runtime.choose(runtime_name, able, settings)
+    spread = profile.of_kind.spread
+    found = runtime.choose(runtime_name, able, settings, spread)
+    cores = len(found.service_cpus)
+    if spread and cores < 2:
+        left_out |= dict.fromkeys(able, "there is no second core for it to scale to")
+    profile = replace(profile, settings=profile.settings.on(cores))
     left_out |= {one: why for one in able if (why := runtime.lacks(found, one))}
     able = [service for service in able if service not in left_out]
     again = [replace(service, again=True) for service in able if service.name in profile.again]

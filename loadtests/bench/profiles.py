@@ -87,6 +87,8 @@ class Profile:
     def steps(self, model: str = "") -> list[Step]:
         """The steps of each round, in this order, of a service with this model."""
         steps = list(self.settings.steps(self.name))
+        if all(step.workers for step in steps):  # how many processes is what is compared
+            return steps
         in_processes = model == PROCESSES and any(step.workers for step in steps)
         return [step for step in steps if (step.workers is not None) == in_processes]
 

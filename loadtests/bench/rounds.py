@@ -132,7 +132,8 @@ def _with_cycles(part: Part, result: Run) -> Part:
 def new_run(name: str, parts: list[Part]) -> Run:
     """A run in which nothing is measured yet; says why its machine is not fit for it."""
     first = parts[0].runtime
-    about = machine.describe([*first.service_cpus, *first.load_cpus] if first.here else ())
+    chosen = sorted({*first.service_cpus, *first.load_cpus}) if first.here else ()
+    about = machine.describe(chosen)
     for text in cores.warnings(about):
         print(f"WARNING: {text}", flush=True)
     services = {s.label: s for part in parts for s in [*part.services, *part.left_out]}

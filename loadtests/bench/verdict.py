@@ -52,7 +52,10 @@ def judge(
     ceiling_rps = instruments["generator_ceiling_rps"] if instruments and kind.answers else None
     point.bound = limits.bound(point, kind, about, ceiling_rps)
     point.starved = limits.starved(point, kind)
-    slots = (about.get("info") or {}).get("slots")
+    info = about.get("info") or {}
+    slots = info.get("slots")
+    if slots and point.workers:  # the answer of /info is that of the first number of them
+        slots = slots // info["workers"] * point.workers
     all_rules = (*rules.RULES, *surroundings.RULES)
     found = [*(point.problems or []), *(rule(point, kind) for rule in all_rules)]
     found.append(rules.stray_calls(point, kind, slots))

@@ -26,6 +26,8 @@ BOUNDS = {
     "generator": "the generator",
     "ports": "the ports of the generator",
     "descriptors": "the descriptors of the generator",
+    "cores": "the load, which is on the service's cores",
+    "users": "the number of users",
     "slots": "the slots that CONCURRENCY gives",
     "client_pool": "the client's pool that CONCURRENCY gives",
     "others": "other processes or the host",
@@ -60,7 +62,8 @@ class Point:
     `problems` are what the generator saw itself that makes a point invalid. Context switches
     are those within the window. `broadcast_cpu` is the generator's share of the time that
     deliveries took. `search_ended` says why no rate failed in the search for `capacity_rps`,
-    empty where one did. `starved` and `bound` are explained in bench/limits.py. run.schema.json
+    empty where one did. `shared_cores` are those that service and load had together, None where
+    each had its own. `starved` and `bound` are explained in bench/limits.py. run.schema.json
     says what each is. What is not known, as in older runs, is None.
     """
 
@@ -139,6 +142,8 @@ class Point:
     steal_load: float | None = None
     delays: str = ""
     slots: int | None = None
+    workers: int | None = None
+    shared_cores: int | None = None
     added_p50_ms: float | None = None
     added_p99_ms: float | None = None
     added_p999_ms: float | None = None

@@ -101,6 +101,7 @@ class Summary:
     served: int | None = None
     delays: str = ""
     slots: int | None = None
+    workers: int | None = None
     added_p50_ms: Spread | None = None
     added_p99_ms: Spread | None = None
     added_p999_ms: Spread | None = None
@@ -172,6 +173,7 @@ def _summary(group: list[Point]) -> Summary:
         delay_s=first.delay_s,
         delays=first.delays,
         slots=first.slots,
+        workers=first.workers,
         rounds=len(group),
         valid_rounds=len(valid),
         requests=sum(point.requests for point in group),

@@ -99,11 +99,13 @@ class Runtime(Protocol):
         """Start `loadtests.load.generator` with `plan`; its lines come on stdout."""
 
 
-def choose(wanted: str, services: Iterable[Service], settings: dict[str, str]) -> Runtime:
+def choose(
+    wanted: str, services: Iterable[Service], settings: dict[str, str], spread: bool = False
+) -> Runtime:
     """The runtime for `RUNTIME=auto|local|compose`; UnknownRuntime if it is not to be had.
 
     `settings` are those of `WORKERS`, `CONCURRENCY` and `BACKEND_TIMEOUT_S` that are not
-    left to each service.
+    left to each service. A service that is `spread` has all cores that the load leaves it.
     """
     from loadtests.runtime import compose, local
 
@@ -112,15 +114,15 @@ def choose(wanted: str, services: Iterable[Service], settings: dict[str, str]) -
     if wanted not in ("auto", "local", "compose"):
         raise UnknownRuntime(f"no runtime {wanted!r}; there are: auto, local, compose")
     if wanted == "local":
-        return local.LocalRuntime("RUNTIME=local asks for it", names, settings)
+        return local.LocalRuntime("RUNTIME=local asks for it", names, settings, spread)
     missing = compose.why_not()
     if wanted == "compose":
         if missing:
             raise UnknownRuntime(f"RUNTIME=compose: {missing}")
-        return compose.ComposeRuntime("RUNTIME=compose asks for it", names, settings)
+        return compose.ComposeRuntime("RUNTIME=compose asks for it", names, settings, spread)
     if missing:
-        return local.LocalRuntime(missing, names, settings)
-    return compose.ComposeRuntime("a Docker Engine answers", names, settings)
+        return local.LocalRuntime(missing, names, settings, spread)
+    return compose.ComposeRuntime("a Docker Engine answers", names, settings, spread)
 
 
 def lacks(runtime: Runtime, service: Service) -> str:

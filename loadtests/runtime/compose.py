@@ -52,23 +52,29 @@ def why_not() -> str | None:
 
 
 class ComposeRuntime:
-    """Containers of a project of its own, the service on one core and the load on another."""
+    """Containers of a project of its own, the service on one core, or `spread`; the load apart."""
 
     name = "compose"
     backend_url = f"http://{BACKEND}:{PORT}"
 
-    def __init__(self, because: str, services: list[str], settings: dict[str, str]) -> None:
+    def __init__(
+        self, because: str, services: list[str], settings: dict[str, str], spread: bool = False
+    ) -> None:
         self.because = because
         self.services = services
         self.engine = Engine()
         self.here = self.engine.here
-        pair = cores.split(range(self.engine.cores), known=self.here)
+        choice = cores.spread if spread else cores.split
+        pair = choice(range(self.engine.cores), known=self.here)
         self.pinned = pair is not None
         self.service_cpus, self.load_cpus = map(sorted, pair or ((), ()))
         self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
         self.settings = settings
         self._tops: dict[str, int | None] = {}  # by the name of a service
+        number = max(1, len(self.service_cpus))
+        limits = {"SERVICE_CPUS": f"{number}", "SERVICE_MEMORY": f"{number}g"} if spread else {}
         self._environment = {
+            **limits,
             **os.environ,
             "BUILDX_CONFIG": str(CACHE / "buildx"),  # not in the home folder
             "SERVICE_CPUSET": ",".join(map(str, self.service_cpus)),

@@ -44,16 +44,18 @@ OWN_READY_S = 60.0  # of a service of the reader's own, which may have much to l
 
 
 class LocalRuntime:
-    """Processes on this machine, the service on one core and the load on another."""
+    """Processes on this machine, the service on one core, or `spread`, and the load on another."""
 
     name = "local"
     here = True
 
-    def __init__(self, because: str, services: list[str], settings: dict[str, str]) -> None:
+    def __init__(
+        self, because: str, services: list[str], settings: dict[str, str], spread: bool = False
+    ) -> None:
         self.because = because
         self.services = services
         self.settings = settings
-        pair = cores.split()
+        pair = cores.spread() if spread else cores.split()
         self.pinned = pair is not None
         self._service_cpus: set[int] | None
         self._load_cpus: set[int] | None

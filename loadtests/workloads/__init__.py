@@ -16,6 +16,7 @@ from loadtests.workloads import (
     chat,
     clients,
     composite,
+    cores,
     cost,
     delay,
     delay_map,
@@ -47,6 +48,7 @@ PACKAGES = {
     "capacity": capacity,
     "tail": tail,
     "pool": pool,
+    "cores": cores,
 }
 KINDS: dict[str, Kind] = {name: package.KIND for name, package in PACKAGES.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Settings:
         """How one would do, by arithmetic, for the record of a run; nothing by default."""
         return {}
 
+    def on(self, cores: int) -> Self:
+        """The same for a service with so many cores; it makes no difference by default."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bursts(Settings):
@@ -94,7 +99,8 @@ class Kind:
     service for is one call, so that its users can ask the backend itself.
     `arriving` says that requests arrive at a rate, without users, `stalls` that the
     backend is late on purpose, `drawn` that each request has a delay of its own, `slotted` that
-    how many slots a service has is what is compared. `search_s` is how long the load may look
+    how many slots a service has is what is compared, `spread` that a service has all cores that
+    the load leaves it. `search_s` is how long the load may look
     for what it measures.
     """
 
@@ -113,6 +119,7 @@ class Kind:
     stalls: bool = False
     drawn: bool = False
     slotted: bool = False
+    spread: bool = False
     search_s: float = 0.0
 
 

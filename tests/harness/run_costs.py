@@ -136,6 +136,21 @@ def over_a_map(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
             )  # fmt: skip
 
 
+def cores(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
+    """Two processes do 1.4 to 1.6 times what one does, on two cores with the load."""
+    for number in SETTINGS["cores"]["processes"]:
+        gain = 1 + (number - 1) * rng.uniform(0.4, 0.6)
+        rps = 800 / SERVICES[name][0] * gain
+        ending = "1-process" if number == 1 else f"{number}-processes"
+        yield base(
+            "cores", name, rng, turn, scenario=f"cores-1000-users-50ms-{ending}", users=1000,
+            delay_s=0.05, workers=number, shared_cores=2, bound="cores" * (number > 1), rps=rps,
+            requests=round(10 * rps), ceiling_rps=20_000.0, binding="users",
+            pss_bytes=round((60 + 25 * number) * 2**20 * rng.uniform(0.99, 1.01)),
+            **times(1e6 / rps, 2e6 / rps),
+        )  # fmt: skip
+
+
 MAKERS: dict[str, Maker] = {
     "open": open_load,
     "cost": cost,
@@ -143,6 +158,7 @@ MAKERS: dict[str, Maker] = {
     "capacity": capacity,
     "held": held,
     "map": over_a_map,
+    "cores": cores,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "open": {"rates": [100, 500, 1000, 2000, 4000], "even_rates": [500], "delay_s": 0.1},
@@ -156,6 +172,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "capacity": {"delay_s": 0.1, "limit_ms": 100.0},
     "held": {"held": [0, 100, 500, 1000, 2000, 5000], "delay_s": 30.0},
+    "cores": {"users": 1000, "delay_s": 0.05, "processes": [1, 2], "spread": True},
     "map": {"delays": [0.01, 0.1, 1.0], "users": [10, 100, 1000, 4000]},
 }
 

@@ -10,8 +10,11 @@ import pytest
 
 from loadtests import catalog
 from loadtests.advise.answer import Answer, answer
-from loadtests.advise.measured import Figure, Load, Measured, Service
+from loadtests.advise.figure import Figure
+from loadtests.advise.measured import Load, Measured, Service
+from loadtests.advise.need import likely, unlucky
 from loadtests.advise.question import MIB, Question, parse
+from loadtests.advise.scaling import Several, together
 from loadtests.advise.simplicity import ORDER, place
 from loadtests.cli.main import run as waits
 from loadtests.quantities import BadNumber
@@ -192,6 +195,39 @@ def test_more_cores_are_arithmetic_and_said_to_be() -> None:
     assert "scaling was not measured" in "".join(three.notes)
     assert "The simplest that fits: threads (" in three.conclusion
     assert three.conclusion.endswith("fits as measured: coroutines (coroutines).")
+
+
+def test_processes_that_were_measured_are_not_taken_for_as_many_times_one() -> None:
+    """Two do 1.5 times what one does: of 3,000/s each would be as busy as one with 2,000."""
+    two = Several(2, sure(1.5), at_least=True, further_bytes=sure(25 * MIB))
+    scaled = replace(THREADS, several=[two])
+    linear = ask(parse("0.1", "2500", "1G", "2"), THREADS)
+    assert rows(linear)["threads"][-1] == "fits by arithmetic: 2 processes, measured with 1"
+    short = ask(parse("0.1", "2500", "1G", "2"), scaled)
+    assert rows(short)["threads"][-1] == "no: needs 3 cores: one sustains 1,350/s"
+    fits = ask(parse("0.1", "1900", "1G", "2"), scaled)
+    assert rows(fits)["threads"][-1] == "fits"
+    assert (
+        "Processes count as measured: 2 of threads do ≥ 1.5 × one, each further one 25 MiB."
+    ) in fits.notes
+    more = ask(parse("0.1", "2500", "1G", "3"), scaled)
+    assert rows(more)["threads"][-1] == "fits by arithmetic: 3 processes, measured with 2"
+    assert "More processes than were measured are arithmetic: they are taken in proportion." in (
+        more.notes
+    )
+    memory = [int(rows(found)["threads"][3]) for found in (linear, short)]
+    assert memory[0] - memory[1] == 40 - 2 * 25
+
+
+def test_between_two_measured_numbers_of_processes_lies_a_line() -> None:
+    measured = [
+        Several(2, Figure(1.6, 1.4), False, None),
+        Several(4, Figure(2.8, 2.0), False, None),
+    ]
+    found = [together(measured, number, likely) for number in (1, 2, 3, 4, 8)]
+    assert found == [1, 1.6, pytest.approx(2.2), 2.8, pytest.approx(5.6)]
+    assert together(measured, 3, unlucky) == pytest.approx(1.7)
+    assert together([], 7, likely) == 7
 
 
 def test_cpu_lies_on_the_line_between_the_loads_on_both_sides() -> None:

@@ -66,7 +66,7 @@ REFUSED = {
 
 @pytest.fixture(
     scope="module",
-    params=[(), ("capacity", "held", "cost", "map", "open")],
+    params=[(), ("capacity", "held", "cost", "map", "open", "cores")],
     ids=["standard only", "all"],
 )
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -55,6 +55,32 @@ def test_two_threads_of_a_core_are_not_taken_for_two(
     assert cores.split(allowed) == pair
 
 
+@pytest.mark.parametrize(
+    ("of", "allowed", "service", "load"),
+    [
+        (ALONE, (0, 1), {0, 1}, {0, 1}),  # too few for one each
+        (ALONE, (0, 1, 2, 3), {0, 1, 2}, {3}),
+        (ALONE, (1, 2, 3), {1, 2}, {3}),
+        (IN_PAIRS, (0, 1, 2, 3), {0, 2}, {0, 2}),
+        ((*IN_PAIRS, "4-5", "4-5"), (0, 1, 2, 3, 4, 5), {0, 2}, {4}),
+        (IN_PAIRS, (1, 2, 3), {1, 2}, {1, 2}),
+        (IN_PAIRS, (2, 3), {2, 3}, {2, 3}),  # there are no others
+        ((), (0, 1, 2), {0, 1}, {2}),
+    ],
+)
+def test_a_service_of_several_processes_has_what_the_load_leaves(
+    system: Path, of: tuple[str, ...], allowed: tuple[int, ...], service: set[int], load: set[int]
+) -> None:
+    threads(system, of)
+    assert cores.spread(allowed) == (service, load)
+    assert cores.spread(allowed[:1]) is None
+
+
+def test_so_many_processes_are_tried() -> None:
+    found = [cores.processes(most) for most in (1, 2, 3, 4, 7)]
+    assert found == [(1,), (1, 2), (1, 2, 3), (1, 2, 4), (1, 2, 4, 7)]
+
+
 def test_the_threads_of_another_system_are_not_known(system: Path) -> None:
     threads(system, IN_PAIRS)
     assert cores.split(range(4), known=False) == ({0}, {1})

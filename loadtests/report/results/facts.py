@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from loadtests.record import BOUNDS, RATES, Point, Run, Summary, noise, tails
+from loadtests.report.results.places import pinned as pinned
 
 NOTHING = "–"
 
@@ -83,13 +84,6 @@ def settings(workload: dict[str, Any]) -> dict[str, Any]:
     measured = workload.get("measured")
     workload = {name: value for name, value in workload.items() if name != "perfect"}
     return workload | ({"measured": when(measured["started_at"])} if measured else {})
-
-
-def pinned(run: Run) -> str:
-    """Whether services and generator had cores of their own."""
-    if run.pinned:
-        return "the service pinned to one core, backend and generator to another"
-    return "nothing pinned to cores, so the service, the backend and the generator share them"
 
 
 def state(row: Summary | Point) -> str:

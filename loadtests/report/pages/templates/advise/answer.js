@@ -52,17 +52,21 @@ function notKnown(question, service, needed) {
     ? `invalid with more than ${whole(service.held)} in flight` : "";
 }
 
+function mostProcesses(service) {
+  return Math.max(service.workers, ...service.several.map((one) => one.processes));
+}
+
 function beyond(question, service, needed) {
   const processes = needed.processes || 1;
-  if (processes > service.workers) {
-    return `${whole(processes)} processes, measured with ${whole(service.workers)}`;
+  if (processes > mostProcesses(service)) {
+    return `${whole(processes)} processes, measured with ${whole(mostProcesses(service))}`;
   }
   if (service.one_at_a_time) return "";
   if (needed.waiting > service.held) {
     return `measured with no more than ${whole(service.held)} in flight`;
   }
   const top = most(service.loads.map((load) => load.rps)) ?? 0;
-  return question.rate_rps / processes > top
+  return rateOfOne(question, service, processes, likely) > top
     ? `measured with no more than ${whole(Math.trunc(top))} requests/s` : "";
 }
 
@@ -212,14 +216,29 @@ function notes(question, might) {
       `measured, ${one.service.limit}.`),
     outsideIt.length &&
       `Outside what was measured: ${outsideIt.join("; ")}. What was measured nearest counts.`,
-    might.some((one) => (one.need.processes || 1) > one.service.workers) &&
-      "More processes than were measured are arithmetic: scaling was not measured.",
+    might.some((one) => (one.need.processes || 1) > mostProcesses(one.service)) &&
+      "More processes than were measured are arithmetic: " +
+      (might.some((one) => one.service.several.length)
+        ? "they are taken in proportion." : "scaling was not measured."),
+    gains(might),
     question.memory_bytes !== null &&
       "The kernel's memory for sockets and threads comes on top.",
     elsewhere.length && inside(measured.delays_s, delay) &&
       `At ${seconds(delay)} the nearest delay that was measured counts for ` +
       `${elsewhere.length <= MOST_NAMES ? names(elsewhere) : `${elsewhere.length} of them`}.`,
   ];
+}
+
+function gains(might) {
+  const said = might
+    .filter((one) => (one.need.processes || 1) > 1 && one.service.several.length)
+    .map((one) => {
+      const { processes, gain, at_least, further_bytes } = one.service.several.at(-1);
+      const times = (at_least ? "≥ " : "") + plain(Math.trunc(gain.median * 100) / 100);
+      const memory = further_bytes ? `, each further one ${mib(further_bytes.median)} MiB` : "";
+      return `${whole(processes)} of ${shown(one.service)} do ${times} × one${memory}`;
+    });
+  return said.length && `Processes count as measured: ${said.join("; ")}.`;
 }
 
 function covers(service, delay) {

@@ -99,7 +99,7 @@ const most = (values) => (values.length ? Math.max(...values) : null);
 function need(question, service, pick) {
   const cores = fewest((number) => lacks(question, service, number, pick));
   const processes = Math.max(cores, forSlots(question, service));
-  const cpu = ofCpu(question.delay_s, question.rate_rps / processes, service, pick);
+  const cpu = ofCpu(question.delay_s, rateOfOne(question, service, processes, pick), service, pick);
   const above = p99Above(question, service, processes, pick);
   const own = ownMs(question, service, processes);
   const waiting = service.one_at_a_time ? 1 : flight(question, service, processes);
@@ -122,6 +122,21 @@ function slotsOf(question, processes, waiting, takes, p99) {
   const goalMs = question.p99_s * 1000 - Math.max(0, p99 - takes);
   return slotsFor(question.rate_rps / processes, takes / 1000, goalMs) || waiting;
 }
+
+function together(several, processes, pick) {
+  let before = 1, gain = 1;
+  for (const one of several) {
+    const here = pick(one.gain);
+    if (one.processes >= processes) {
+      return gain + (here - gain) * ((processes - before) / (one.processes - before));
+    }
+    [before, gain] = [one.processes, here];
+  }
+  return (gain * processes) / before;
+}
+
+const rateOfOne = (question, service, processes, pick) =>
+  question.rate_rps / together(service.several, processes, pick);
 
 function flight(question, service, processes) {
   return inEach(question, processes, ownMs(question, service, processes) / 1000);
@@ -147,10 +162,10 @@ function fewest(lacking) {
 }
 
 function lacks(question, service, processes, pick) {
-  const rate = question.rate_rps / processes;
+  const rate = rateOfOne(question, service, processes, pick);
   const cpu = ofCpu(question.delay_s, rate, service, pick);
   const share = cpu === null ? 0 : (rate * cpu) / 10;
-  const full = fallsBehind(question, service, processes);
+  const full = fallsBehind(question, service, processes, pick);
   if (full) return `one answered ${whole(Math.trunc(full.rps))}/s when ${whole(full.waiting)} waited`;
   if (service.capacity_rps && rate > pick(service.capacity_rps)) {
     return `one sustains ${whole(Math.trunc(pick(service.capacity_rps)))}/s`;
@@ -165,9 +180,10 @@ function lacks(question, service, processes, pick) {
     ? `p99 of one is too long above ${whole(Math.trunc(within))}/s` : "";
 }
 
-function fallsBehind(question, service, processes) {
+function fallsBehind(question, service, processes, pick) {
   if (service.one_at_a_time) return null;
-  const waiting = flight(question, service, processes), rate = question.rate_rps / processes;
+  const waiting = flight(question, service, processes);
+  const rate = rateOfOne(question, service, processes, pick);
   const full = service.loads.filter((load) => load.full);
   const above = least(full.map((load) => load.waiting).filter((one) => one >= waiting)) ?? waiting;
   const behind = full.filter((load) => load.waiting <= above && load.rps < rate);
@@ -185,8 +201,9 @@ function memoryOf(question, service, processes, pick) {
   if (!service.at_rest_bytes) return null;
   const first = pick(service.at_rest_bytes), request = service.request_bytes;
   if (!service.one_at_a_time) {
-    const held = flight(question, service, 1);
-    return request ? first * processes + pick(request) * held : null;
+    const held = flight(question, service, 1), known = service.several.at(-1)?.further_bytes;
+    const further = known ? Math.min(first, pick(known)) : first;
+    return request ? first + further * (processes - 1) + pick(request) * held : null;
   }
   return first + (request ? pick(request) : first) * (processes - 1);
 }
@@ -198,7 +215,7 @@ function ofCpu(delay, rate, service, pick) {
 
 function p99Above(question, service, processes, pick) {
   if (service.one_at_a_time && processes > service.workers) return null;
-  const rate = question.rate_rps / processes;
+  const rate = rateOfOne(question, service, processes, pick);
   return most(excess(question, service, pick).map((curve) => between(curve, rate)));
 }
 
