@@ -47,7 +47,19 @@ from loadtests.load.users import RawHttpUser
 
 kind, url, path, users, seconds = *sys.argv[1:4], int(sys.argv[4]), float(sys.argv[5])
 
+times_ms, lags_ms, failures = [], [], 0
+
+class Recorder:  # as the bench's, in the place of Locust's statistics
+    def count(self, name, response_time_ms, length, failure, context):
+        global failures
+        times_ms.append(response_time_ms or 0.0)  # a dropped one has none: it is a failure
+        if failure is not None:
+            failures += 1
+        if "sent_ms" in context:
+            lags_ms.append(response_time_ms - context["sent_ms"])
+
 class Raw(RawHttpUser):
+    recorder = Recorder()
     spread_s = 0.1
     @classmethod
     def path(cls):
@@ -63,32 +75,26 @@ class Fast(FastHttpUser):
 class Open(Raw, OpenUser):
     rate_rps = users  # of the only one
 
+def note(response_time, exception, **_):
+    Recorder().count("", response_time, 0, exception, {})
+
 user = {"raw": Raw, "fast": Fast, "open": Open}[kind]
 users = 1 if kind == "open" else users
 runner = Environment(user_classes=[user], host=url).create_local_runner()
+runner.environment.events.request.add_listener(note)
 runner.start(users, spawn_rate=users)
 gevent.sleep(2)
 gc.collect()
 gc.freeze()
 gevent.sleep(0.5)  # what the collector held up has been sent and answered
-times_ms, lags_ms = [], []
-
-def note(response_time, context, **_):
-    if response_time is not None:  # as that of a dropped one, which counts as a failure
-        times_ms.append(response_time)
-    if "sent_ms" in context:
-        lags_ms.append(response_time - context["sent_ms"])
-
-runner.environment.events.request.add_listener(note)
-runner.stats.reset_all()
+times_ms, lags_ms, failures = [], [], 0
 started = time.perf_counter()
 gevent.sleep(seconds)
-total, took = runner.stats.total, time.perf_counter() - started
+requests, took = len(times_ms), time.perf_counter() - started
 figures = histogram.figures(histogram.of(times_ms))
 if kind == "open":
     figures["lag_p99_ms"] = histogram.figures(histogram.of(lags_ms))["p99_ms"]
-print(json.dumps({"rps": (total.num_requests - total.num_failures) / took,
-                  "failures": total.num_failures, **figures}))
+print(json.dumps({"rps": (requests - failures) / took, "failures": failures, **figures}))
 runner.quit()
 """.replace("REQUEST_ID", REQUEST_ID)
 

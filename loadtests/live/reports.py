@@ -36,7 +36,8 @@ def _report_for_ever(environment: Environment, kinds: Kinds, tally: Tally) -> No
         sums: Counter[str] = Counter()
         for _ in range(SAMPLES):
             gevent.sleep(EVERY_S / SAMPLES)
-            sums.update({name: kind.in_flight for name, kind in kinds.items() if kind.in_flight})
+            waiting = {name: kind.counts.in_flight for name, kind in kinds.items()}
+            sums.update({name: requests for name, requests in waiting.items() if requests})
         now = time.perf_counter()
         in_flight = {name: total / SAMPLES for name, total in sums.items()}
         users = runner.user_classes_count

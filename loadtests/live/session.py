@@ -15,7 +15,8 @@ from loadtests.live import reports
 from loadtests.live.figures import Figures
 from loadtests.live.users import Kinds
 from loadtests.load import burn
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Connection
+from loadtests.load.failure import RequestFailed
 
 START_S = 300.0  # for a service that is not up yet, and may have to be installed
 STOP_S = 30.0

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from loadtests.load.connection import (
+    Body,
     Connection,
-    RequestFailed,
     _chunked,
     _close,
     _content_length,
     _status_line,
 )
+from loadtests.load.failure import RequestFailed
 
 CHUNKED, UNTIL_CLOSED = -1, -2  # in the place of a body's length
 WITHOUT_BODY = (204, 304)
@@ -30,8 +31,7 @@ class AnyConnection(Connection):
         super().__init__(url, timeout_s)
         self._is_head = method == "HEAD"
 
-    def _answer(self) -> tuple[int, bytes | bytearray]:
-        data = b""
+    def _answer(self, data: bytes) -> tuple[int, Body]:
         while True:
             while (end := data.find(b"\r\n\r\n")) < 0:
                 data += self._receive(data)
@@ -44,7 +44,7 @@ class AnyConnection(Connection):
             self.close()
         return status, body
 
-    def _body(self, data: bytes, length: int) -> bytes | bytearray:
+    def _body(self, data: bytes, length: int) -> Body:
         if length == CHUNKED:
             return self._chunks(data)
         if length == UNTIL_CLOSED:

@@ -7,52 +7,30 @@ was dropped, and reconnect for every request above 1023 descriptors.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import re
-import socket
-import weakref
+from collections.abc import Callable
 from math import inf
 from time import perf_counter
 from typing import ClassVar
 
 import gevent
-import gevent.monkey
-import gevent.socket
 
-from loadtests.load.address import address
+from loadtests.load.failure import EXHAUSTED, RequestFailed
+from loadtests.load.tcp import TcpConnection
 
-READ = 1  # libev's name for "readable"
-ESTABLISHED = 1  # Linux's name for the state of a socket that both sides have open
-# Resources that this side of a connection has run out of.
-EXHAUSTED = {
-    errno.EADDRNOTAVAIL: "ports",
-    errno.EMFILE: "descriptors",
-    errno.ENFILE: "descriptors",
-}
+UNKNOWN = 0, 0, False  # of a head that was not seen before
+USUAL = 4096  # bytes of a usual answer: memory for more costs more than they do
+PAUSE = b""  # in the place of a request: it comes later
 
 _status_line = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]").match
 _content_length = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n", re.I).search
 _chunked = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.I).search
 _close = re.compile(rb"\AHTTP/1\.0|\r\nconnection:[ \t]*close[ \t]*\r\n", re.I).search
 
-_plain_socket = gevent.monkey.get_original("socket", "socket")
+Body = bytes | bytearray
 
 
-class RequestFailed(Exception):
-    """A request without its answer.
-
-    `kind` is `refused`, `reset`, `timeout`, `bad status` or `wrong body`; where this side
-    had none left `ports` or `descriptors`; of an open workload also `dropped`, for one that
-    was never sent.
-    """
-
-    def __init__(self, kind: str, detail: str = "") -> None:
-        super().__init__(f"{kind}: {detail}" if detail else kind)
-        self.kind = kind
-
-
-class Connection:
+class Connection(TcpConnection):
     """One keep-alive connection that never sends anything twice.
 
     It is opened by the first exchange, closed by a failed one or when the
@@ -62,97 +40,121 @@ class Connection:
 
     # Heads parsed lately, for all connections: they differ in their date only.
     _heads: ClassVar[dict[bytes, tuple[int, int, bool]]] = {}
-    _all: ClassVar[weakref.WeakSet[Connection]] = weakref.WeakSet()
-    _reaper: ClassVar[gevent.Greenlet | None] = None
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        self.address = address(url)
-        self.timeout_s = timeout_s
-        self._deadline = inf
-        self._socket: socket.socket | None = None
+        super().__init__(url, timeout_s)
         self._buffer = bytearray()
-        self._wait = gevent.get_hub().wait
 
-    def exchange(self, request: bytes) -> tuple[int, bytes | bytearray]:
+    def exchange(self, request: bytes) -> tuple[int, Body]:
         """Send `request`, return the status and body of its answer; raises RequestFailed.
 
         A body that comes in pieces is good until the next exchange.
         """
-        self._deadline = perf_counter() + self.timeout_s
-        connecting = False
         try:
-            if self._socket is None:
-                connecting = True
-                self.open()
-                connecting = False
-            assert self._socket is not None
-            if self._socket.send(request) != len(request):
-                raise RequestFailed("reset", "the server does not read")
-            return self._answer()
-        except RequestFailed:
-            self.close()
-            raise
-        except OSError as error:
-            late = isinstance(error, TimeoutError) or perf_counter() >= self._deadline
-            self.close()
-            if late:
-                raise self._timeout() from None
-            kind = EXHAUSTED.get(error.errno or 0) or ("refused" if connecting else "reset")
-            raise RequestFailed(kind, error.strerror or "") from None
+            self._send(request)
+            return self._answer(self._receive(b""))
+        except (RequestFailed, OSError) as error:
+            raise self._failure(error) from None
         finally:
             self._deadline = inf
 
-    def close(self) -> None:
-        """Close it; the next exchange opens a new one."""
-        if self._socket is not None:
-            self._readable.close()
-            self._socket.close()
-            self._socket = None
+    def exchange_in_turn(
+        self, request: bytes, answered: Callable[[int, Body], bytes | None]
+    ) -> None:
+        """Exchange `request`, then each that `answered(status, body)` returns, until it is None.
 
-    def open(self) -> None:
-        """Connect; OSError where that fails.
-
-        The bare socket is taken out of gevent's, whose `recv` asks the system
-        first and waits when there is nothing yet, as there never is here;
-        waiting first saves a call and an exception.
+        Every exchange is as one of `exchange`, but two switches of greenlets cheaper: where it
+        can, gevent's hub calls `answered`, which therefore must not wait for anything. Raises
+        RequestFailed of the first that fails. After a PAUSE `go_on` sends the next request; a
+        connection that has something to read meanwhile, as its end, is left to the next exchange.
         """
-        connection = gevent.socket.create_connection(self.address, self.timeout_s)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = _plain_socket(fileno=connection.detach())
-        self._socket.setblocking(False)
-        self._readable = gevent.get_hub().loop.io(self._socket.fileno(), READ)
-        Connection._all.add(self)
-        if Connection._reaper is None:
-            Connection._reaper = gevent.spawn(_end_late_exchanges)
+        following: bytes | None = request
+        while following is not None:
+            try:
+                if following:
+                    self._send(following)
+                elif self._socket is None:
+                    return
+                first = self._receive_in_hub(answered)
+                if first is None:
+                    return
+                status, body = self._answer(first)
+            except (RequestFailed, OSError) as error:
+                raise self._failure(error) from None
+            finally:
+                self._deadline = inf
+            following = answered(status, body)
 
-    def is_open(self) -> bool:
-        """Whether the server has left it open, and sent nothing that nobody asked for."""
-        if self._socket is None:
-            return False
+    def go_on(self, request: bytes) -> None:
+        """Send `request` after a pause; where that fails, exchange_in_turn raises it."""
         try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
+            self._send(request)
+        except (RequestFailed, OSError) as error:
+            self._readable.stop()  # or the same failure would be read as well
+            gevent.get_hub().loop.run_callback(self._waiting.throw, error)
 
-    def established(self) -> bool:
-        """Whether the system says so; an exchange in progress does not notice the question.
-
-        Only Linux can be asked.
-        """
+    def _send(self, request: bytes) -> None:
+        self._deadline = perf_counter() + self.timeout_s
         if self._socket is None:
-            return False
-        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
+            self.open()
+        assert self._socket is not None
+        if self._socket.send(request) != len(request):
+            raise RequestFailed("reset", "the server does not read")
 
-    def _answer(self) -> tuple[int, bytes | bytearray]:
-        data = self._receive(b"")
+    def _receive_in_hub(self, answered: Callable[[int, Body], bytes | None]) -> bytes | None:
+        """Have the hub read answers and send what follows; None when nothing does.
+
+        It can do so with an answer of 200 that is there as a whole, below a head that was seen
+        before, on a connection that stays. The first bytes of any other are returned.
+        """
+        assert self._socket is not None
+        receive, send, known = self._socket.recv, self._socket.send, self._heads.get
+        self._waiting = waiting = gevent.getcurrent()
+
+        def read() -> None:
+            try:
+                if self._deadline == inf:  # a pause
+                    waiting.switch(None)
+                    return
+                try:
+                    data = receive(USUAL)
+                except BlockingIOError:
+                    return
+                first: bytes | None = data
+                end = data.find(b"\r\n\r\n") + 4
+                status, length, keep_alive = known(data[: end - 2], UNKNOWN)
+                if status == 200 and keep_alive and len(data) - end == length:
+                    request = answered(status, data[end:])
+                    if request:
+                        self._deadline = perf_counter() + self.timeout_s
+                        if send(request) != len(request):
+                            raise RequestFailed("reset", "the server does not read")
+                        return
+                    self._deadline = inf
+                    if request is not None:
+                        return
+                    first = None
+            except BaseException as error:  # belongs to who waits, whatever it is
+                waiting.throw(error)
+                return
+            waiting.switch(first)
+
+        # It stays with the loop from answer to answer: to begin to watch is a call of the system.
+        self._readable.start(read)
+        try:
+            first: bytes | None = gevent.get_hub().switch()
+        finally:
+            self._readable.stop()
+        if first == b"":
+            raise self._closed("none")
+        return first
+
+    def _answer(self, data: bytes) -> tuple[int, Body]:
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._receive(data)
         head = data[: end + 2]
         status, length, keep_alive = self._heads.get(head) or self._parse(head)
-        body: bytes | bytearray = data[end + 4 :]
+        body: Body = data[end + 4 :]
         if length < 0:
             body = self._chunks(data[end + 4 :])
         elif len(body) < length:
@@ -227,6 +229,17 @@ class Connection:
         self._heads[head] = known
         return known
 
+    def _failure(self, error: RequestFailed | OSError) -> RequestFailed:
+        """Close it; the failure that an error of an exchange means."""
+        connecting = self._socket is None
+        self.close()
+        if isinstance(error, RequestFailed):
+            return error
+        if isinstance(error, TimeoutError) or perf_counter() >= self._deadline:
+            return self._timeout()
+        kind = EXHAUSTED.get(error.errno or 0) or ("refused" if connecting else "reset")
+        return RequestFailed(kind, error.strerror or "")
+
     def _closed(self, part: str) -> RequestFailed:
         if perf_counter() >= self._deadline:
             return self._timeout()
@@ -234,14 +247,3 @@ class Connection:
 
     def _timeout(self) -> RequestFailed:
         return RequestFailed("timeout", f"no answer within {self.timeout_s:g} s")
-
-
-def _end_late_exchanges() -> None:
-    """Shut down the sockets whose answer is late: one timer for all, not one for each request."""
-    while True:
-        gevent.sleep(0.1)
-        now = perf_counter()
-        for connection in list(Connection._all):
-            if connection._deadline <= now and connection._socket is not None:
-                with contextlib.suppress(OSError):  # the server was quicker
-                    connection._socket.shutdown(socket.SHUT_RDWR)

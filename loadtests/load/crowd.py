@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 from gevent.pool import Pool
 
 from loadtests.load.base import StepFailed, tidy
-from loadtests.load.connection import RequestFailed
+from loadtests.load.failure import RequestFailed
 
 AT_ONCE = 50
 

@@ -27,7 +27,8 @@ import psutil
 from loadtests.load import base
 from loadtests.load.any_connection import AnyConnection
 from loadtests.load.base import Load, StepFailed, say
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Connection
+from loadtests.load.failure import RequestFailed
 from loadtests.load.users import OF_THE_BACKEND, DelayUser, RawHttpUser
 from loadtests.own import load as own_load
 from loadtests.own.asked import Asked

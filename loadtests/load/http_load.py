@@ -9,13 +9,13 @@ from time import perf_counter
 from typing import Any
 
 import gevent
-from locust import User
 from locust.env import Environment
 
 from loadtests.bench.rules import SAMPLE_S
 from loadtests.load import histogram
 from loadtests.load.base import Load, tidy
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Connection
+from loadtests.load.failure import RequestFailed
 from loadtests.load.users import RawHttpUser
 
 # A window shows users that are served, but it is not put off for longer than this.
@@ -39,10 +39,10 @@ class HttpLoad(Load):
     def __init__(self, plan: dict[str, Any]) -> None:
         self.profile = plan["profile"]
         self.configure()
-        classes: list[type[User]] = [self.user, *self.others]
-        self.runner = Environment(user_classes=classes, host=plan["host"]).create_local_runner()
+        classes: list[type[RawHttpUser]] = [self.user, *self.others]
+        self.runner = Environment(user_classes=[*classes], host=plan["host"]).create_local_runner()
         for user in classes:
-            user.host = plan["host"]
+            user.host, user.recorder = plan["host"], self
         # Of each path: the response times, of failures too, and the kinds of failures.
         self.times_ms: defaultdict[str, list[float]] = defaultdict(list)
         self.failure_kinds: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -52,8 +52,6 @@ class HttpLoad(Load):
         self.opened = 0.0
         self.slowest_first_ms: float | None = None
         self.unanswered = 0  # users without any answer when the window opens
-        on_request = self.runner.environment.events.request
-        on_request.add_listener(self._count)  # type: ignore[no-untyped-call]
 
     def configure(self) -> None:
         """Set what the user classes read from the profile."""
@@ -114,7 +112,6 @@ class HttpLoad(Load):
         self.failure_kinds.clear()
         self.in_flight.clear()
         self.overslept_ms.clear()
-        self.runner.stats.reset_all()
         self.opened = perf_counter()
 
     def run(self, window_s: float) -> None:
@@ -126,7 +123,7 @@ class HttpLoad(Load):
         while (left_s := close - (now := perf_counter())) > 0 and not self.is_hopeless():
             due = now + min(left_s, SAMPLE_S * random.uniform(0.5, 1.5))
             gevent.sleep(due - now)
-            self.in_flight.append((woke := perf_counter(), self.user.in_flight))
+            self.in_flight.append((woke := perf_counter(), self.user.counts.in_flight))
             self.overslept_ms.append(max(0.0, woke - due) * 1000)
 
     def is_hopeless(self) -> bool:
@@ -137,7 +134,7 @@ class HttpLoad(Load):
         """The figures of the users of the class `user`."""
         samples = [waiting for _, waiting in self.in_flight]
         return {
-            "unfinished": self.user.in_flight,
+            "unfinished": self.user.counts.in_flight,
             "in_flight": round(sum(samples) / len(samples), 3) if samples else None,
             "served": self.served(),
             "connections": self.connections(),
@@ -174,19 +171,20 @@ class HttpLoad(Load):
             **histogram.measured(times_ms),
         }
 
-    def _count(
+    def count(
         self,
         name: str,
-        response_time: float | None,
-        exception: RequestFailed | None = None,
-        **_: object,
+        response_time_ms: float | None,
+        length: int,
+        failure: RequestFailed | None,
+        context: dict[str, Any],
     ) -> None:
         """Locust keeps times to 0.1 ms and failures by message; we exactly, and by kind."""
-        if response_time is None:  # dropped: it was never sent
+        if response_time_ms is None:  # dropped: it was never sent
             return
-        self.times_ms[name].append(response_time)
-        if exception:
-            self.failure_kinds[name][exception.kind] += 1
+        self.times_ms[name].append(response_time_ms)
+        if failure:
+            self.failure_kinds[name][failure.kind] += 1
 
 
 def herd(begins: list[float], spread_s: float) -> str:

@@ -8,15 +8,15 @@ import re
 import resource
 import time
 from argparse import ArgumentTypeError
-from itertools import count
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import gevent
 from locust.user.task import LOCUST_STATE_RUNNING
 
 from loadtests.load.alarm import Alarm
-from loadtests.load.connection import RequestFailed
+from loadtests.load.connection import PAUSE, Body
+from loadtests.load.failure import RequestFailed
 from loadtests.load.users import GOLDEN_RATIO, RawHttpUser
 
 ARRIVALS = ("poisson", "even")
@@ -52,7 +52,6 @@ class OpenUser(RawHttpUser):
     arrivals = ARRIVALS[0]
     rng: ClassVar[random.Random] = random.Random()
     most_in_flight = 10_000
-    arrived = 0  # those of all users of the class in the process, dropped ones too
 
     def settle(self) -> None:
         if self.rate_rps is None:
@@ -60,17 +59,15 @@ class OpenUser(RawHttpUser):
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most = min(self.most_in_flight, files - SPARE_DESCRIPTORS)
         self._dropped = RequestFailed("dropped", f"{self._most} were in flight")
-        self._numbers_sent, self._late = count(), 0
-        self._head = self.head()
-        # Each holds a connection. They are used again: to spawn one costs more than to switch.
-        self._workers: list[gevent.Greenlet[..., None]] = []
-        self._idle: list[gevent.Greenlet[..., None]] = []
+        self.late = 0
+        self._workers: list[Worker] = []
+        self.idle: list[Worker] = []
 
     def on_stop(self) -> None:
         if self.rate_rps is not None:
-            type(self).in_flight -= self._busy()
-            gevent.killall(self._workers)
-            self._workers, self._idle = [], []
+            self.counts.in_flight -= self._busy()
+            gevent.killall([worker.greenlet for worker in self._workers])
+            self._workers, self.idle = [], []
         super().on_stop()
 
     def run_requests(self) -> None:
@@ -116,76 +113,92 @@ class OpenUser(RawHttpUser):
         return 1 / self.rate_rps
 
     def _arrive(self, due: float) -> None:
-        """Have a request sent as soon as this greenlet waits, or drop it."""
-        kind = type(self)
-        kind.arrived += 1
-        if kind.in_flight >= self._most:
-            self._fire("DROP", None, 0, self._dropped, {})
+        """Send a request, at the latest as soon as this greenlet waits, or drop it."""
+        self.counts.arrived += 1
+        if self.counts.in_flight >= self._most:
+            self.tell(self.name, None, 0, self._dropped, {})
             return
-        kind.in_flight += 1
-        arrival = due, self.next_head()
-        if self._idle:
-            gevent.get_hub().loop.run_callback(self._idle.pop().switch, arrival)
+        self.counts.in_flight += 1
+        if self.idle:
+            self.idle.pop().take(due, self.next_head())
         else:
-            self._workers.append(gevent.spawn(self._work, arrival))
+            self._workers.append(Worker(self, due, self.next_head()))
 
     def next_head(self) -> bytes:
         """The beginning of the request that arrives now; the same for all by default."""
-        return self._head
-
-    def _work(self, arrival: tuple[float, bytes]) -> None:
-        """Send one request after the other, each as `_arrive` says."""
-        kind, hub, me = type(self), gevent.get_hub(), gevent.getcurrent()
-        connection = self.connect()
-        ended = perf_counter()
-        try:
-            while True:
-                due, head = arrival
-                sent = perf_counter()
-                if sent - ended > IDLE_S and not connection.is_open():
-                    connection.close()
-                self._late += sent - due > LATE_S
-                request_id = b"%s%x" % (self.id_begins, next(self._numbers_sent))
-                length, failure = self.ask(connection, head, request_id)
-                ended = perf_counter()
-                sent_ms = (ended - sent) * 1000
-                kind.in_flight -= 1
-                self._idle.append(me)
-                context = {"sent_ms": sent_ms, "head": head}
-                self._fire("GET", (ended - due) * 1000, length, failure, context)
-                arrival = hub.switch()
-        finally:
-            connection.close()
-
-    def _fire(
-        self,
-        request_type: str,
-        response_time: float | None,
-        length: int,
-        failure: RequestFailed | None,
-        context: dict[str, Any],
-    ) -> None:
-        self.environment.events.request.fire(
-            request_type=request_type,
-            name=self.label(),
-            response_time=response_time,
-            response_length=length,
-            exception=failure,
-            context=context,
-        )
+        return self.beginning
 
     def _busy(self) -> int:
         """How many of its requests are in flight."""
-        return len(self._workers) - len(self._idle)
+        return len(self._workers) - len(self.idle)
 
     def _warn_if_late(self) -> None:
-        sent = next(self._numbers_sent)
-        if self._late > 0.01 * sent:
+        sent = next(self.numbers_sent)
+        if self.late > 0.01 * sent:
             logging.getLogger(__name__).warning(
                 "%.0f %% of the requests were sent more than %g ms late: "
                 "this process has more to do than it can; use more of them, or a lower rate",
-                *(100 * self._late / sent, LATE_S * 1000),
+                *(100 * self.late / sent, LATE_S * 1000),
             )
+
+
+class Worker:
+    """A connection of a user, and the request that is in flight on it.
+
+    Where the bench counts, gevent's hub does all there is to do for a usual answer. The greenlet
+    connects, reads unusual answers, and tells Locust, whose listeners may wait.
+    """
+
+    def __init__(self, user: OpenUser, due: float, head: bytes) -> None:
+        self.user, self.connection = user, user.connect()
+        self.ended = perf_counter()
+        self.in_turn = False  # a request needs no greenlet
+        self.greenlet = gevent.spawn(self._work, due, head)
+
+    def take(self, due: float, head: bytes) -> None:
+        """Send the request that was due then; it is idle."""
+        if self.in_turn:
+            self.connection.go_on(self._request(due, head))
+        else:
+            gevent.get_hub().loop.run_callback(self.greenlet.switch, (due, head))
+
+    def _work(self, due: float, head: bytes) -> None:
+        connection, hub = self.connection, gevent.get_hub()
+        try:
+            while True:
+                if perf_counter() - self.ended > IDLE_S and not connection.is_open():
+                    connection.close()
+                request = self._request(due, head)
+                try:
+                    if self.user.recorder:
+                        self.in_turn = True
+                        connection.exchange_in_turn(request, self._answered)
+                    else:
+                        self._answered(*connection.exchange(request))
+                except RequestFailed as failure:
+                    self._note(perf_counter(), failure)
+                finally:
+                    self.in_turn = False
+                due, head = hub.switch()
+        finally:
+            connection.close()
+
+    def _request(self, due: float, head: bytes) -> bytes:
+        self.due, self.head, self.id = due, head, self.user.next_id()
+        self.sent = perf_counter()
+        self.user.late += self.sent - due > LATE_S
+        return self.user.message(head, self.id)
+
+    def _answered(self, status: int, body: Body) -> bytes:
+        self._note(perf_counter(), self.user.wrong(status, body, self.id), len(body))
+        return PAUSE
+
+    def _note(self, ended: float, failure: RequestFailed | None, length: int = 0) -> None:
+        user, self.ended = self.user, ended
+        user.counts.in_flight -= 1
+        user.idle.append(self)
+        context = {"sent_ms": (ended - self.sent) * 1000, "head": self.head}
+        user.tell(user.name, (ended - self.due) * 1000, length, failure, context)
 
 
 def valid_rate(text: str) -> str:

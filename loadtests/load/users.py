@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import ClassVar
+from time import perf_counter
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import gevent
@@ -19,7 +18,9 @@ from locust.user.task import LOCUST_STATE_RUNNING
 from locust.util.rounding import proper_round
 
 from loadtests.load.any_connection import AnyConnection
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Body, Connection
+from loadtests.load.counts import Counts, Recorder
+from loadtests.load.failure import RequestFailed
 from loadtests.own.asked import Asked
 from services import contract
 
@@ -38,9 +39,8 @@ class RawHttpUser(User):
     """A closed-workload user: one connection, one request at a time, no pause.
 
     Subclasses give `path()`, what to send, and `is_right()`, whether the body
-    is the one that was asked for. `in_flight` counts requests of all users of
-    the class in the process. Where there is an `asked` that is the request, of a service that
-    does not know the contract.
+    is the one that was asked for. Where there is an `asked` that is the request, of a service
+    that does not know the contract. Where there is a `recorder` Locust hears of no request.
 
     A user connects, gives the server `settle_s` to accept (a busy event loop
     may accept one connection a turn, and leave the last ones waiting for
@@ -50,22 +50,30 @@ class RawHttpUser(User):
 
     abstract = True
     asked: ClassVar[Asked | None] = None
+    recorder: ClassVar[Recorder | None] = None
+    counts: ClassVar[Counts] = Counts()  # a class has its own
     timeout_s = 60.0
     settle_s = 0.1
     spread_s = 0.0
     pause_after_failure_s = 0.1  # a refused connection takes no time: no busy loop
-    in_flight = 0
     began = 0.0  # on perf_counter's clock
     first_ms: float | None = None  # response time of its first request
     served_at = 0.0  # when its last right answer came, on the same clock
     process, processes = 0, 1  # which of the processes that share the load this is, and of how many
+    has_failed = False  # its last request
     _numbers = count()
+
+    def __init_subclass__(cls) -> None:
+        cls.counts = Counts()
 
     def on_start(self) -> None:
         own = next(RawHttpUser._numbers)
         self.number = self.process + own * self.processes  # as if all were in one process
         self.id_begins = b"%x.%x-" % (self.process, own)
+        self.numbers_sent = count()
         self.connection = self.connect()
+        self.name, self.beginning = self.label(), self.head()
+        self.tell = self.recorder.count if self.recorder else self._tell_locust
         self.settle()
 
     def connect(self) -> Connection:
@@ -76,12 +84,12 @@ class RawHttpUser(User):
 
     def settle(self) -> None:
         """Connect, and wait for the instant to begin."""
-        begin = time.perf_counter() + self.settle_s
+        begin = perf_counter() + self.settle_s
         with suppress(OSError):  # the first request will say so
             self.connection.open()
         offset = self.spread_s * (self.number * GOLDEN_RATIO % 1)
-        gevent.sleep(max(0.0, begin + offset - time.perf_counter()))
-        self.began = time.perf_counter()
+        gevent.sleep(max(0.0, begin + offset - perf_counter()))
+        self.began = perf_counter()
 
     def on_stop(self) -> None:
         self.connection.close()
@@ -103,7 +111,7 @@ class RawHttpUser(User):
     def starts(self) -> Iterator[float]:
         """When each request is due, on perf_counter's clock; comes back when it is."""
         while True:
-            yield time.perf_counter()
+            yield perf_counter()
 
     @task
     def run_until_stopped(self) -> None:
@@ -115,33 +123,73 @@ class RawHttpUser(User):
         # A loop here and not one task for each request: between two tasks
         # Locust goes through gevent's hub, which would cost a third of what
         # the generator can do.
-        kind = type(self)
-        name, head, id_begins = self.label(), self.head(), self.id_begins
-        fire, ask, connection = self.environment.events.request.fire, self.ask, self.connection
-        for number, due in enumerate(self.starts()):
+        counts, connection = self.counts, self.connection
+        # Locust's listeners may wait, which nothing in gevent's hub can; so may `starts`.
+        in_turn = self.recorder and type(self).starts is RawHttpUser.starts
+        for due in self.starts():
             if self._state != LOCUST_STATE_RUNNING:
                 return
-            kind.in_flight += 1
+            request = self.request(due)
+            counts.in_flight += 1
             try:
-                length, failure = ask(connection, head, b"%s%x" % (id_begins, number))
+                if in_turn:
+                    connection.exchange_in_turn(request, self.next_request)
+                else:
+                    self.judge(*connection.exchange(request))
+            except RequestFailed as failure:
+                self.note(perf_counter(), failure)
             finally:
-                kind.in_flight -= 1
-            answered = time.perf_counter()
-            response_time_ms = (answered - due) * 1000
-            if not number:
-                self.first_ms = response_time_ms
-            fire(
-                request_type="GET",
-                name=name,
-                response_time=response_time_ms,
-                response_length=length,
-                exception=failure,
-                context={},
-            )
-            if failure:
+                counts.in_flight -= 1
+            if self.has_failed:
                 gevent.sleep(self.pause_after_failure_s)
-            else:
-                self.served_at = answered
+
+    def request(self, due: float) -> bytes:
+        """The next request, due at this instant on perf_counter's clock."""
+        self.due, self.request_id = due, self.next_id()
+        return self.message(self.beginning, self.request_id)
+
+    def next_id(self) -> bytes:
+        """An id that no other request of the run has."""
+        return self.id_begins + b"%x" % next(self.numbers_sent)
+
+    def next_request(self, status: int, body: Body) -> bytes | None:
+        """Note an answer; the request that follows at once, None where it failed or is the last."""
+        self.judge(status, body)
+        if self.has_failed or self._state != LOCUST_STATE_RUNNING:
+            return None
+        return self.request(perf_counter())
+
+    def judge(self, status: int, body: Body) -> None:
+        """Note an answer to the request that is due."""
+        answered = perf_counter()
+        self.note(answered, self.wrong(status, body, self.request_id), len(body))
+
+    def note(self, answered: float, failure: RequestFailed | None, length: int = 0) -> None:
+        """Count the request that is due, as answered at this instant or failed."""
+        response_time_ms = (answered - self.due) * 1000
+        if self.first_ms is None:
+            self.first_ms = response_time_ms
+        self.has_failed = failure is not None
+        if failure is None:
+            self.served_at = answered
+        self.tell(self.name, response_time_ms, length, failure, {})
+
+    def _tell_locust(
+        self,
+        name: str,
+        response_time_ms: float | None,
+        length: int,
+        failure: RequestFailed | None,
+        context: dict[str, Any],
+    ) -> None:
+        self.environment.events.request.fire(
+            request_type="DROP" if response_time_ms is None else "GET",
+            name=name,
+            response_time=response_time_ms,
+            response_length=length,
+            exception=failure,
+            context=context,
+        )
 
     def head(self) -> bytes:
         """The beginning of every request; the id and the end of the head follow."""
@@ -150,56 +198,19 @@ class RawHttpUser(User):
         host = self.connection.address.header.encode()
         return b"GET %s HTTP/1.1\r\nHost: %s\r\nX-Request-ID: " % (self.path(), host)
 
-    def ask(
-        self, connection: Connection, head: bytes, request_id: bytes
-    ) -> tuple[int, RequestFailed | None]:
-        """Exchange one request for its answer: the body's length, and what was wrong."""
-        request = head if self.asked else b"%s%s\r\n\r\n" % (head, request_id)
-        try:
-            status, body = connection.exchange(request)
-        except RequestFailed as error:
-            return 0, error
-        failure = None
+    def message(self, head: bytes, request_id: bytes) -> bytes:
+        """The request with this id, of which `head` is the beginning."""
+        return head if self.asked else head + request_id + b"\r\n\r\n"
+
+    def wrong(self, status: int, body: Body, request_id: bytes) -> RequestFailed | None:
+        """The failure that an answer to the request `request_id` is; None where it is right."""
         if self.asked:
             wrong = self.asked.wrong(status, body)
-            return len(body), RequestFailed(wrong) if wrong else None
+            return RequestFailed(wrong) if wrong else None
         if status != 200:
             kind = "timeout" if status == 504 else "bad status"  # the service's, of the backend
-            failure = RequestFailed(kind, f"{status} {body[:200].decode('latin-1')}")
-        elif not self.is_right(body, request_id):
-            failure = RequestFailed("wrong body")
-        return len(body), failure
-
-
-class PacedUser(RawHttpUser):
-    """One whose requests are due once in `period_s`, whatever the answers do.
-
-    Response times count from when a request was due, so that a slow answer
-    shows in those that had to wait for it. Users begin spread over a period, and
-    the instants within the periods differ, so that the load of all is even and
-    never in step with another's. `rng` draws where in its periods each is: of one seed they
-    are there again. In a list of bases it comes after what it paces.
-    """
-
-    abstract = True
-    period_s = 1.0
-    rng: ClassVar[random.Random] = random.Random()
-
-    def on_start(self) -> None:
-        self.spread_s = self.period_s
-        super().on_start()
-
-    def starts(self) -> Iterator[float]:
-        for due in self.instants(time.perf_counter()):
-            if (wait_s := due - time.perf_counter()) > 0:
-                gevent.sleep(wait_s)
-            yield due
-
-    def instants(self, begin: float) -> Iterator[float]:
-        """When its requests are due, for one that begins at `begin`."""
-        phase = self.rng.random()
-        for number in count():
-            yield begin + (number + (phase + number * GOLDEN_RATIO) % 1 / 2) * self.period_s
+            return RequestFailed(kind, f"{status} {body[:200].decode('latin-1')}")
+        return None if self.is_right(body, request_id) else RequestFailed("wrong body")
 
 
 class DelayUser(RawHttpUser):
@@ -221,7 +232,7 @@ class DelayUser(RawHttpUser):
         return cls.asked.target.encode() if cls.asked else cls.route + quote(cls.delay).encode()
 
     def is_right(self, body: bytes | bytearray, request_id: bytes) -> bool:
-        return body == b'%s%s"}' % (self.begin, request_id)
+        return body == self.begin + request_id + b'"}'
 
 
 def valid_delay(text: str) -> str:

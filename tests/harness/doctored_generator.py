@@ -10,27 +10,40 @@ more than 35 requests/s, and sees nobody else), `disturbed` (others use its core
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from loadtests.load import generator, users
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Body, Connection
+from loadtests.load.failure import RequestFailed
 from loadtests.load.http_load import HttpLoad
 from loadtests.workloads.capacity import load as capacity
 
 FAULT = sys.argv.pop(1)
 TIRING_RPS = 35.0
-count, exchange, watch = HttpLoad._count, Connection.exchange, capacity.Load.watch
+count, in_turn, watch = HttpLoad.count, Connection.exchange_in_turn, capacity.Load.watch
 
 
-def count_successes(self: HttpLoad, exception: object = None, **about: Any) -> None:
-    if exception is None:
-        count(self, **about)
+def count_successes(self: HttpLoad, name: str, *about: Any) -> None:
+    failure = about[2]
+    if failure is None:
+        count(self, name, *about)
 
 
-def exchange_at_last(self: Connection, request: bytes) -> tuple[int, bytes | bytearray]:
+def exchange_at_last(
+    self: Connection, request: bytes, answered: Callable[[int, Body], bytes | None]
+) -> None:
+    last = request
+
+    def remembered(status: int, body: Body) -> bytes | None:
+        nonlocal last
+        following = answered(status, body)
+        last = following or last
+        return following
+
     while True:
         try:
-            return exchange(self, request)
+            return in_turn(self, last, remembered)
         except RequestFailed:
             continue
 
@@ -50,9 +63,9 @@ match FAULT:
     case "herd":
         users.GOLDEN_RATIO = 0.0
     case "hides":
-        HttpLoad._count = count_successes  # type: ignore[method-assign,assignment]
+        HttpLoad.count = count_successes  # type: ignore[method-assign,assignment]
     case "retries":
-        Connection.exchange = exchange_at_last  # type: ignore[method-assign]
+        Connection.exchange_in_turn = exchange_at_last  # type: ignore[method-assign]
     case "tires":
         capacity.Load.look = lambda self: None  # type: ignore[method-assign]
         capacity.Load.watch = without_cpu_to_spare  # type: ignore[method-assign]

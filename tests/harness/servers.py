@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -54,6 +56,28 @@ async def after_delay(request: Request, writer: asyncio.StreamWriter) -> None:
     """Answer as the contract says."""
     await asyncio.sleep(float(request.delay))
     writer.write(response(request.body()))
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Break the connection off."""
+    peer = writer.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def chunked(body: bytes) -> bytes:
+    """A whole answer in two chunks."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"5\r\n%s\r\n%x;note=x\r\n%s\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:])
+
+
+async def in_pieces(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Send `data` in many small packets."""
+    peer = writer.get_extra_info("socket")
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for start in range(0, len(data), 7):
+        writer.write(data[start : start + 7])
+        await asyncio.sleep(0.001)
 
 
 class Server:

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.errors import UsageError
 from loadtests.load.any_connection import AnyConnection
-from loadtests.load.connection import RequestFailed
+from loadtests.load.failure import RequestFailed
 from loadtests.own.asked import Asked, asked, split_url
 from loadtests.own.url import Options, checked, users_of
 from tests.harness.servers import Request, Server, response

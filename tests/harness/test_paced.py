@@ -48,13 +48,14 @@ class FakeConnection:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # not this process
-    from loadtests.load import users
+    from loadtests.load import paced_user, users
 
     FakeConnection.clock, FakeConnection.answers_s = Clock(), []
     monkeypatch.setattr(users, "Connection", FakeConnection)
-    monkeypatch.setattr(users.time, "perf_counter", FakeConnection.clock.perf_counter)
+    for module in (users, paced_user):
+        monkeypatch.setattr(module, "perf_counter", FakeConnection.clock.perf_counter)
     where = SimpleNamespace(random=lambda: 0.0)  # in its periods a user is
-    monkeypatch.setattr(users.PacedUser, "rng", where)
+    monkeypatch.setattr(paced_user.PacedUser, "rng", where)
     monkeypatch.setattr(users.gevent, "sleep", FakeConnection.clock.sleep)
     return FakeConnection.clock
 

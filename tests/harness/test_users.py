@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 import subprocess
 from argparse import ArgumentTypeError
 from collections import Counter
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import locusts
 import pytest
-from servers import Request, Server, after_delay, correct, response
+from servers import Request, Server, after_delay, chunked, correct, in_pieces, reset, response
 
 from loadtests.catalog import ROOT
 from loadtests.runtime.process import free_port, raise_descriptor_limit
@@ -59,17 +57,6 @@ def test_every_dropped_connection_is_one_failure(tmp_path: Path) -> None:
     assert (stats.requests, stats.failures) == (len(server.requests), dealt)
     assert stats.failure_kinds == {"reset": dealt}
     assert sent_once(server)
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    peer = writer.get_extra_info("socket")
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-def chunked(body: bytes) -> bytes:
-    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return head + b"5\r\n%s\r\n%x;note=x\r\n%s\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:])
 
 
 # Answers that are wrong, or right in an unusual way, and how they have to be counted.
@@ -148,14 +135,6 @@ async def misbehave(request: Request, writer: asyncio.StreamWriter) -> None:
             writer.write(response(b""))
         case "bad chunks":
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n")
-
-
-async def in_pieces(writer: asyncio.StreamWriter, data: bytes) -> None:
-    peer = writer.get_extra_info("socket")
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for start in range(0, len(data), 7):
-        writer.write(data[start : start + 7])
-        await asyncio.sleep(0.001)
 
 
 def test_every_kind_of_failure_is_counted_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from loadtests.bench.rules import MAX_GENERATOR_CPU
 from loadtests.bench.surroundings import disturbed
 from loadtests.load.base import OPENING_S, StepFailed, backend_stats
 from loadtests.load.connection import Connection
+from loadtests.load.failure import RequestFailed
 from loadtests.runtime import strangers
 from loadtests.runtime.strangers import Look
 from loadtests.workloads.capacity.search import NothingFound, search, undisturbed
@@ -150,12 +151,20 @@ class Load(arrivals.Load):
         waiting, answers = rate_rps * self.limit_s, rate_rps * (self.window_s + self.limit_s)
         most = HOPELESS * waiting + SIGMAS * sqrt(waiting) + 2
         most_late = LATE * (answers + SIGMAS * sqrt(answers)) + 1
-        self.hopeless = ArrivalUser.in_flight > most or self.late_answers > most_late
+        self.hopeless = ArrivalUser.counts.in_flight > most or self.late_answers > most_late
         return self.hopeless
 
-    def _note(self, response_time: float | None, context: dict[str, float], **of: object) -> None:
-        super()._note(response_time, context, **of)
-        self.late_answers += response_time is not None and response_time > 1000 * self.limit_s
+    def count(
+        self,
+        name: str,
+        response_time_ms: float | None,
+        length: int,
+        failure: RequestFailed | None,
+        context: dict[str, Any],
+    ) -> None:
+        super().count(name, response_time_ms, length, failure, context)
+        late = response_time_ms is not None and response_time_ms > 1000 * self.limit_s
+        self.late_answers += late
 
     def note(self, rate_rps: float, figures: Figures) -> Verdict:
         """Add to the probes what came of a rate, and judge it."""

@@ -16,8 +16,9 @@ import gevent
 
 from loadtests.load import base
 from loadtests.load.base import StepFailed
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Connection
 from loadtests.load.crowd import Crowd
+from loadtests.load.failure import RequestFailed
 
 AT_ONCE = 100  # before the backend must have them: no service's backlog is that short
 PATIENCE_S = 5.0  # without another one at the backend

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from loadtests.load.base import expect
 from loadtests.load.connection import Connection
 from loadtests.load.http_load import HttpLoad
-from loadtests.load.users import DelayUser, PacedUser, RawHttpUser
+from loadtests.load.paced_user import PacedUser
+from loadtests.load.users import DelayUser, RawHttpUser
 from loadtests.workloads.interference import schedule
 from loadtests.workloads.interference.schedule import Schedule
 

@@ -12,6 +12,7 @@ import gevent
 
 from loadtests.load import histogram
 from loadtests.load.base import StepFailed, tidy
+from loadtests.load.failure import RequestFailed
 from loadtests.load.http_load import HttpLoad
 from loadtests.load.open_user import OpenUser
 from loadtests.load.users import DelayUser, RawHttpUser
@@ -48,8 +49,6 @@ class Load(HttpLoad):
         self.lags_ms: list[float] = []
         self.dropped = self.arrived_before = self.left = 0
         self.growth: Growth | None = None
-        on_request = self.runner.environment.events.request
-        on_request.add_listener(self._note)  # type: ignore[no-untyped-call]
 
     def configure(self) -> None:
         self.user.delay = f"{self.profile['delay_s']:g}"
@@ -92,9 +91,9 @@ class Load(HttpLoad):
         """
         self.user.rate_rps = 0.0
         begun = perf_counter()
-        while self.user.in_flight and perf_counter() < begun + DRAIN_S:
+        while self.user.counts.in_flight and perf_counter() < begun + DRAIN_S:
             gevent.sleep(LOOK_S)
-        self.left = self.user.in_flight
+        self.left = self.user.counts.in_flight
         return perf_counter() - begun
 
     def begin(self) -> None:
@@ -102,12 +101,12 @@ class Load(HttpLoad):
         self.sent_ms.clear()
         self.lags_ms.clear()
         self.dropped = 0
-        self.arrived_before = self.user.arrived
+        self.arrived_before = self.user.counts.arrived
 
     def end(self) -> dict[str, Any]:
         """Figures from the instant at which a request was due, and from that of its sending."""
         rate_rps = self.user.rate_rps or 0.0
-        arrived = self.user.arrived - self.arrived_before
+        arrived = self.user.counts.arrived - self.arrived_before
         due = rate_rps * (perf_counter() - self.opened)
         window = super().end()
         sent = histogram.measured(self.sent_ms)
@@ -137,9 +136,17 @@ class Load(HttpLoad):
     def connections(self) -> None:
         """As many as it takes: their number says nothing."""
 
-    def _note(self, response_time: float | None, context: dict[str, float], **_: object) -> None:
-        if response_time is None:
+    def count(
+        self,
+        name: str,
+        response_time_ms: float | None,
+        length: int,
+        failure: RequestFailed | None,
+        context: dict[str, Any],
+    ) -> None:
+        super().count(name, response_time_ms, length, failure, context)
+        if response_time_ms is None:
             self.dropped += 1
             return
         self.sent_ms.append(context["sent_ms"])
-        self.lags_ms.append(max(0.0, response_time - context["sent_ms"]))
+        self.lags_ms.append(max(0.0, response_time_ms - context["sent_ms"]))

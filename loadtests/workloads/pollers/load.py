@@ -7,7 +7,8 @@ from typing import Any
 from loadtests.load.connection import Connection
 from loadtests.load.crowd import Crowd
 from loadtests.load.http_load import HttpLoad
-from loadtests.load.users import DelayUser, PacedUser
+from loadtests.load.paced_user import PacedUser
+from loadtests.load.users import DelayUser
 
 
 class PollingUser(DelayUser, PacedUser):

@@ -11,7 +11,8 @@ import gevent
 
 from loadtests.load.base import Load as AnyLoad
 from loadtests.load.base import say
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Connection
+from loadtests.load.failure import RequestFailed
 from loadtests.workloads.delay import load as delay
 from loadtests.workloads.open_rate import load as open_rate
 
@@ -81,7 +82,7 @@ class Load(AnyLoad):
         before = mean(waiting for _, waiting in load.in_flight)
         gevent.sleep(end - perf_counter())
         say({"event": "mark"})
-        while load.user.in_flight > before + DEVIATIONS * sqrt(before):
+        while load.user.counts.in_flight > before + DEVIATIONS * sqrt(before):
             gevent.sleep(LOOK_S)
         self.recovery_s = round(perf_counter() - end, 4)
         say({"event": "mark"})

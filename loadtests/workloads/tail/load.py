@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import gevent
 
 from loadtests.load import histogram
-from loadtests.load.connection import Connection, RequestFailed
+from loadtests.load.connection import Body
+from loadtests.load.failure import RequestFailed
 from loadtests.workloads import delays
 from loadtests.workloads.open_rate import load as open_rate
 from loadtests.workloads.open_rate.load import ArrivalUser
@@ -30,8 +31,8 @@ class DrawnUser(ArrivalUser):
 
     def on_start(self) -> None:
         super().on_start()
-        self.pending: dict[bytes, bytes] = {}  # the delay of each request in flight, by its id
-        self.opening = self.head().replace(DRAWN, b"%s")
+        self.pending: dict[bytes, bytes] = {}  # by its id, the delay of each without an answer
+        self.opening = self.beginning.replace(DRAWN, b"%s")
 
     @classmethod
     def path(cls) -> bytes:
@@ -41,12 +42,13 @@ class DrawnUser(ArrivalUser):
         """Only what differs, the delay."""
         return b"%.3f" % next(self.drawn)
 
-    def ask(
-        self, connection: Connection, head: bytes, request_id: bytes
-    ) -> tuple[int, RequestFailed | None]:
+    def message(self, head: bytes, request_id: bytes) -> bytes:
         self.pending[request_id] = head
+        return super().message(self.opening % head, request_id)
+
+    def wrong(self, status: int, body: Body, request_id: bytes) -> RequestFailed | None:
         try:
-            return super().ask(connection, self.opening % head, request_id)
+            return super().wrong(status, body, request_id)
         finally:
             del self.pending[request_id]
 
@@ -95,7 +97,14 @@ class Load(open_rate.Load):
         added = {f"added_{name}": found[name] for name in ("p50_ms", "p99_ms", "p999_ms")}
         return {**window, **added, "added_histogram": text}
 
-    def _note(self, response_time: float | None, context: dict[str, Any], **of: Any) -> None:
-        super()._note(response_time, context, **of)
-        if response_time is not None and of.get("exception") is None:
-            self.added_ms.append(response_time - 1000 * float(context["head"]))
+    def count(
+        self,
+        name: str,
+        response_time_ms: float | None,
+        length: int,
+        failure: RequestFailed | None,
+        context: dict[str, Any],
+    ) -> None:
+        super().count(name, response_time_ms, length, failure, context)
+        if response_time_ms is not None and failure is None:
+            self.added_ms.append(response_time_ms - 1000 * float(context["head"]))

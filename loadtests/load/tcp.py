@@ -1,0 +1,90 @@
+"""A TCP connection of a gevent process on a bare socket, which gevent only watches."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import weakref
+from math import inf
+from time import perf_counter
+from typing import ClassVar
+
+import gevent
+import gevent.monkey
+import gevent.socket
+
+from loadtests.load.address import address
+
+READ = 1  # libev's name for "readable"
+ESTABLISHED = 1  # Linux's name for the state of a socket that both sides have open
+
+_plain_socket = gevent.monkey.get_original("socket", "socket")
+
+
+class TcpConnection:
+    """One to `http://name:port`; reads from it end when an answer takes longer than `timeout_s`."""
+
+    _all: ClassVar[weakref.WeakSet[TcpConnection]] = weakref.WeakSet()
+    _reaper: ClassVar[gevent.Greenlet | None] = None
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.address = address(url)
+        self.timeout_s = timeout_s
+        self._deadline = inf  # of the answer that is awaited
+        self._socket: socket.socket | None = None
+        self._wait = gevent.get_hub().wait
+
+    def open(self) -> None:
+        """Connect; OSError where that fails.
+
+        The bare socket is taken out of gevent's, whose `recv` asks the system
+        first and waits when there is nothing yet, as there never is here;
+        waiting first saves a call and an exception.
+        """
+        connection = gevent.socket.create_connection(self.address, self.timeout_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = _plain_socket(fileno=connection.detach())
+        self._socket.setblocking(False)
+        self._readable = gevent.get_hub().loop.io(self._socket.fileno(), READ)
+        TcpConnection._all.add(self)
+        if TcpConnection._reaper is None:
+            TcpConnection._reaper = gevent.spawn(_end_late_exchanges)
+
+    def close(self) -> None:
+        """Close it; the next exchange opens a new one."""
+        if self._socket is not None:
+            self._readable.close()
+            self._socket.close()
+            self._socket = None
+
+    def is_open(self) -> bool:
+        """Whether the server has left it open, and sent nothing that nobody asked for."""
+        if self._socket is None:
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def established(self) -> bool:
+        """Whether the system says so; an exchange in progress does not notice the question.
+
+        Only Linux can be asked.
+        """
+        if self._socket is None:
+            return False
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
+
+
+def _end_late_exchanges() -> None:
+    """Shut down the sockets whose answer is late: one timer for all, not one for each request."""
+    while True:
+        gevent.sleep(0.1)
+        now = perf_counter()
+        for connection in list(TcpConnection._all):
+            if connection._deadline <= now and connection._socket is not None:
+                with contextlib.suppress(OSError):  # the server was quicker
+                    connection._socket.shutdown(socket.SHUT_RDWR)
