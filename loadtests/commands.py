@@ -14,9 +14,9 @@ from loadtests.live import command as live
 from loadtests.runtime import (
     ServiceFailed,
     choose,
-    compose_file,
     environments,
     lacks,
+    listing,
 )
 from loadtests.runtime.compose import ComposeRuntime
 from loadtests.runtime.local import HOST, LocalRuntime
@@ -95,7 +95,7 @@ def rebuild(results: Path, judge_all: bool = False) -> int:
 def lock(name: str) -> int:
     """Write the locks anew with the newest versions; with a service's `name` add what it lacks.
 
-    Either way compose.yaml gets the services there are.
+    Either way compose.yaml and deploy/ get the services there are.
     """
     if name:
         catalog.load(name)
@@ -106,9 +106,7 @@ def lock(name: str) -> int:
         for folder in (ROOT / "loadtests", ROOT / "tests"):
             source = str(folder / "requirements.in")
             _compile(folder / folders.LOCK, source, "--upgrade", "--no-annotate")
-    compose = ROOT / "compose.yaml"
-    text = compose.read_text(encoding="utf-8")
-    compose.write_text(compose_file.written(text, catalog.select("")), encoding="utf-8")
+    listing.bring_up_to_date(ROOT, catalog.select(""))
     return 0
 
 

@@ -4,7 +4,7 @@ All options of Locust work: `--headless -u 200 -r 200 -t 30s`, `--processes 4`,
 `--master` and `--worker`. With `--rate 100` each user is a stream of 100
 arrivals/s: `-u 4 --rate 100` is 400/s in all, however the users are spread.
 TARGETS, `name=url name=url …`, gives the services that `--service`, and the web
-UI's form, offer; a name alone is that of a container of compose.yaml. BACKEND_URL
+UI's form, offer; a name alone is a host of that name, port 8080. BACKEND_URL
 is the backend's address, for the web UI's page /live.
 """
 

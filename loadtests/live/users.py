@@ -55,7 +55,7 @@ Kinds = dict[str, type[ServiceUser]]
 def kinds(targets: str) -> Kinds:
     """A class of users for each service of `name=url name=url …`, by the service's name.
 
-    A name alone is that of a container of compose.yaml.
+    A name alone is that of a container of compose.yaml, or of a Service of deploy/.
     """
     found: Kinds = {}
     for text in targets.split():

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from loadtests import catalog, paths
 from loadtests.catalog import FLOOR, ROOT, Service
-from loadtests.runtime import compose_file
+from loadtests.runtime import listing
 from services import folders
 
 FILES = ("app.py", "client.py", "serve", "requirements.in", "README.md")
@@ -27,7 +27,7 @@ def run(name: str) -> int:
         "service.toml": lambda service: [],  # read, or there would be no service
         "files": _files,
         "lock": _lock,
-        "compose.yaml": _compose,
+        "compose.yaml, deploy/": _listed,
         "folder's rules": lambda service: _tests(service, FOLDERS),
         "core contract": lambda service: _tests(service, *TESTS),
     }
@@ -62,11 +62,11 @@ def _lock(service: Service) -> list[str]:
     return []
 
 
-def _compose(service: Service) -> list[str]:
-    text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
-    if compose_file.written(text, catalog.select("")) == text:
-        return []
-    return [f"compose.yaml does not have the services there are: waits lock {service.name}"]
+def _listed(service: Service) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)} does not have the services there are: waits lock {service.name}"
+        for path in listing.outdated(ROOT, catalog.select(""))
+    ]
 
 
 def _tests(service: Service, *files: str) -> list[str]:

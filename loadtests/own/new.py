@@ -9,8 +9,7 @@ from pathlib import Path
 from loadtests import catalog, paths
 from loadtests.catalog import ROOT
 from loadtests.errors import UsageError
-from loadtests.record import write_atomically
-from loadtests.runtime import compose_file
+from loadtests.runtime import listing
 from services import folders
 
 README = """# {name}
@@ -40,19 +39,12 @@ def run(name: str, like: str) -> int:
     up = "/".join([".."] * len(folder.relative_to(_readme(like).parent).parts))
     text = README.format(name=whole, like=like, up=up)
     (folder / "README.md").write_text(text, encoding="utf-8")
-    bring_up_to_date()
+    listing.bring_up_to_date(ROOT, catalog.select(""))
     print(f"{folder.relative_to(ROOT)} is the service {whole}: as {like}, until you change it")
     print(f"waits lock {whole}   for packages that it names in its requirements.in")
     print(f"waits check {whole}  says what is missing")
     print(f'waits bench --services "{whole} {like}"')
     return 0
-
-
-def bring_up_to_date() -> None:
-    """Write the services there are into compose.yaml."""
-    compose = ROOT / "compose.yaml"
-    text = compose.read_text(encoding="utf-8")
-    write_atomically(compose, compose_file.written(text, catalog.select("")))
 
 
 def _readme(like: str) -> Path:

@@ -27,6 +27,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "requirements.in").write_text("a\n")
     (tmp_path / "compose.yaml").write_text(COMPOSE)
+    (tmp_path / "deploy" / "base").mkdir(parents=True)
     publish(tmp_path, "a", "1.0", needs="lower")
     publish(tmp_path, "lower", "1.0")
     publish(tmp_path, "b", "1.0", needs="lower")
@@ -102,13 +103,15 @@ def test_a_service_that_would_change_a_pin_is_refused(checkout: Path) -> None:
     assert lock(checkout) == before
 
 
-def test_compose_yaml_names_the_services(checkout: Path) -> None:
+def test_compose_yaml_and_deploy_name_the_services(checkout: Path) -> None:
     commands.lock("")
     text = (checkout / "compose.yaml").read_text()
     assert text.startswith(f"name: x\n{compose_file.FIRST}\n")
     assert text.endswith(f"{compose_file.LAST}\nservices: {{}}\n")
     assert "${TARGETS:-one two}" in text
     assert re.findall(r"(?m)^  (\w+): {<<: \*service", text) == ["one", "two"]
+    manifests = (checkout / "deploy" / "base" / "services.yaml").read_text()
+    assert re.findall(r"waiting-services:(\w+)", manifests) == ["one", "two"]
 
 
 def test_an_unknown_service(checkout: Path) -> None:

@@ -13,7 +13,7 @@ from loadtests.runtime import environments
 from tests.harness.commandline import Command
 
 NAMED = ("compose.yaml", "pyproject.toml", "Makefile", "README.md")
-FOLDERS = ("services", "loadtests", "tests", "docs")
+FOLDERS = ("services", "loadtests", "tests", "docs", "deploy")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "requirements.pyc")
 
 
@@ -43,7 +43,8 @@ def test_a_new_folder_passes_the_core_contract(copy: Path) -> None:
     folder = copy / "services" / "scratch" / "epoll" / "mine"
     lines = [line for file in folder.iterdir() for line in file.read_text().splitlines()]
     assert 0 < len(lines) <= 60
-    assert "scratch-epoll-mine" in (copy / "compose.yaml").read_text()
+    for name in ("compose.yaml", "deploy/base/services.yaml"):
+        assert "scratch-epoll-mine" in (copy / name).read_text()
     status, said, complaint = waits(copy, "check", "scratch-epoll-mine")
     assert status == 0, said + complaint
     assert "ok      core contract" in said and "MISSING" not in said

@@ -12,7 +12,7 @@ from loadtests.catalog import ROOT
 
 TOP = {
     "README.md", "Makefile", "compose.yaml", "pyproject.toml", "LICENSE", "action.yml",
-    ".ci", ".github", "services", "loadtests", "results", "tests", "docs",
+    ".ci", ".github", "services", "loadtests", "results", "tests", "docs", "deploy",
 }  # fmt: skip
 PARTS = (
     "services/CONTRACT.md",
