@@ -18,30 +18,35 @@ from json import dumps
 import uvloop
 from connection import Connection
 from delays import Delays, Lane
+from door import Door
+from faults import Faults
 from message import Request, respond
 
 import contract
 import start
 
-BACKLOG = 16384
 DESCRIPTORS = 8192 + 64  # 8000 held requests and some room
 DRAIN_S = 30.0
 SWEEP_S = 15.0
 
 HEALTHY = b'{"status":"ok"}'
 ALLOWED = {b"/health": (b"GET", b"HEAD"), b"/stats": (b"GET", b"HEAD"), b"/reset": (b"POST",)}
-ALLOWED_BEFORE_S = {b"/delay/": (b"GET", b"HEAD"), b"/stall/": (b"POST",)}
+ALLOWED_BEFORE_S = {
+    b"/delay/": (b"GET", b"HEAD"), b"/stall/": (b"POST",), b"/fault/": (b"POST",),
+    b"/fault": (b"POST",),
+}  # fmt: skip
 SET_ANY = b"/any/"
 MAX_ANY_BODY = 1 << 20
 BAD_ANY = f"the body must be a whole number of bytes from 0 to {MAX_ANY_BODY}"
 
 
 class Backend:
-    """The routes, the delays and the end, shared by all connections."""
+    """The routes, the delays, the faults and the end, shared by all connections."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, listener: socket.socket) -> None:
         self.loop = loop
         self.delays = Delays(loop)
+        self.door = Door(listener, partial(Connection, self))
         self.connections: set[Connection] = set()
         self.draining = False
         self.drained = loop.create_future()
@@ -49,6 +54,7 @@ class Backend:
         self.usual: dict[bytes, tuple[Lane, list[bytes]]] = {}
         # The delay, and bytes of a body, of a call of any path and method, where it is answered.
         self.any: tuple[str, int] | None = None
+        self.faults = Faults(self)
 
     def learn(self, text: bytes) -> None:
         """Prepare the answers to the usual requests for a checked delay."""
@@ -65,12 +71,19 @@ class Backend:
 
     def lane(self, text: str) -> Lane:
         """The lane for a checked delay."""
-        if text.encode() not in self.usual:
+        if text.encode() not in self.usual and not self.faults.kind:
             self.learn(text.encode())
         return self.delays.lane(float(text))
 
-    def reply(self, request: Request) -> tuple[bytes, Lane | None]:
+    def reply(self, request: Request, asker: Connection) -> tuple[bytes, Lane | None]:
         """The answer to a request, and the lane to hold it in where it is a call."""
+        answer, lane = self.reply_well(request, asker)
+        if lane and self.faults.kind:
+            return self.faults.spoil(asker, request, answer, lane)
+        return answer, lane
+
+    def reply_well(self, request: Request, asker: Connection) -> tuple[bytes, Lane | None]:
+        """As `reply`, whatever fault there is."""
         method, path = request.method, request.path
         allowed = ALLOWED.get(path) or ALLOWED_BEFORE_S.get(path[:7])
         if path.startswith(SET_ANY) and method == b"POST":
@@ -86,11 +99,17 @@ class Backend:
             return self.reply_delay(request)
         if path.startswith(b"/stall/"):
             return self.reply_stall(request), None
+        if path.startswith(b"/fault"):
+            return self.reply_fault(request, asker), None
         if path == b"/stats":
-            report = dumps(self.delays.stats.report(), separators=(",", ":"))
+            # One whose caller has hung up stays until its answer is due.
+            connected = sum(not connection.is_left() for connection in self.connections)
+            counted = self.delays.stats.report() | {"connections": connected}
+            report = dumps(counted, separators=(",", ":"))
             return respond(200, report.encode(), request), None
         if path == b"/reset":
             self.delays.stats.reset()
+            self.faults.end()
         return respond(200, HEALTHY, request), None
 
     def reply_delay(self, request: Request) -> tuple[bytes, Lane | None]:
@@ -110,6 +129,14 @@ class Backend:
         except contract.Problem as refusal:
             return respond(400, contract.error_body(str(refusal)), request)
         self.delays.stall(float(text))
+        return respond(200, HEALTHY, request)
+
+    def reply_fault(self, request: Request, asker: Connection) -> bytes:
+        """Answer POST /fault/KIND/SHARE/S; from then on calls get that fault, for S seconds."""
+        try:
+            self.faults.begin(request.path[len(b"/fault/") :].decode(), asker)
+        except contract.Problem as refusal:
+            return respond(400, contract.error_body(str(refusal)), request)
         return respond(200, HEALTHY, request)
 
     def reply_set_any(self, request: Request) -> bytes:
@@ -143,13 +170,14 @@ class Backend:
         for connection in list(self.connections):
             connection.sweep()
 
-    def drain(self, server: asyncio.Server) -> None:
+    def drain(self) -> None:
         """Answer what is held or about to be read, then let `drained` become true."""
         if self.draining:  # a second signal: it is urgent
             self.finish()
             return
         self.draining = True
-        server.close()
+        self.faults.end()
+        self.door.close()
         for connection in list(self.connections):
             connection.drain()
         self.loop.call_later(0.1, self.close_idle)
@@ -183,9 +211,9 @@ def raise_descriptor_limit() -> None:
 async def serve(listener: socket.socket) -> None:
     """Answer until a signal, and then until all is answered."""
     loop = asyncio.get_running_loop()
-    backend = Backend(loop)
-    server = await loop.create_server(partial(Connection, backend), sock=listener, backlog=BACKLOG)
-    loop.add_signal_handler(signal.SIGTERM, backend.drain, server)
+    backend = Backend(loop, listener)
+    await backend.door.open()
+    loop.add_signal_handler(signal.SIGTERM, backend.drain)
     loop.add_signal_handler(signal.SIGINT, backend.finish)
     loop.call_later(SWEEP_S, backend.sweep)
     # A full collection looks at every connection and held call, and finds nothing:

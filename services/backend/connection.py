@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from typing import TYPE_CHECKING, cast
 
 from delays import GONE, HELD, IDLE, STRICT, Lane
 from message import usual_request
-from strict import IDLE_SWEEPS, Strict
+from strict import ENDED, IDLE_SWEEPS, LINGERING, Strict
 
 if TYPE_CHECKING:
     from app import Backend
+
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: what closes the socket resets the connection
 
 
 class Connection(asyncio.Protocol):
@@ -88,6 +92,29 @@ class Connection(asyncio.Protocol):
             self._direct = -1
             answer = answer[sent:]
         self.transport.write(answer)
+
+    def write_large(self, *parts: bytes | memoryview) -> None:
+        """Send more than the system takes at once, without a copy of it."""
+        self._direct = -1
+        for part in parts:
+            self.transport.write(part)
+
+    def is_left(self) -> bool:
+        """True if the client sends nothing more: it has closed the connection, or its direction."""
+        return self.strict is not None and self.strict.intake is ENDED
+
+    def end(self, is_reset: bool) -> None:
+        """End it after what was sent, where `is_reset` by a reset instead of an end of data."""
+        if self.state is GONE or self.transport.is_closing():
+            return
+        self.be_strict().intake = LINGERING
+        if is_reset:
+            descriptor: int = self.transport.get_extra_info("socket").fileno()
+            with socket.socket(fileno=os.dup(descriptor)) as same:  # uvloop's cannot be set
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def complete(self, answer: bytes, asked_s: float, due: float) -> None:
         """Send the answer to the call that was held before `strict` had to decide."""

@@ -56,13 +56,13 @@ class Stats:
         self._zero()
 
     def _zero(self) -> None:
-        self.calls = self.answered = self.abandoned = self.peak = 0
+        self.calls = self.answered = self.abandoned = self.failed = self.peak = 0
         self.asked_s = self.late_s = self.late_s_max = 0.0
         self.late_steps = [0] * (LAST_STEP + 1)
 
     def in_flight(self) -> int:
-        """Calls received and neither answered nor abandoned, those before a reset included."""
-        return self.carried + self.calls - self.answered - self.abandoned
+        """Calls received and not over yet, those before a reset included."""
+        return self.carried + self.calls - self.answered - self.abandoned - self.failed
 
     def count_answered(self, calls: int, asked_s: float, late_s: float, latest_s: float) -> None:
         """Count `calls` answered: sums of the delays asked and the lateness, its maximum."""
@@ -86,6 +86,11 @@ class Stats:
         self.note_peak()
         self.abandoned += calls
 
+    def count_failed(self, calls: int) -> None:
+        """Count `calls` that a fault has spoilt on purpose."""
+        self.note_peak()
+        self.failed += calls
+
     def note_peak(self) -> None:
         """Called before `in_flight` falls: so it need not be watched while it rises."""
         self.peak = max(self.peak, self.in_flight())
@@ -103,6 +108,7 @@ class Stats:
             "calls": self.calls,
             "answered": self.answered,
             "abandoned": self.abandoned,
+            "failed": self.failed,
             "in_flight": self.in_flight(),
             "peak_in_flight": max(self.peak, self.calls > 0),
             "served_s_mean": round((self.asked_s + self.late_s) / answered, 6),

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from delays import GONE, IDLE, STRICT, Lane
+from faults import Spoilt
 from message import Refused, respond, take
 
 from contract import error_body
@@ -136,8 +137,15 @@ class Strict:
     def _send(self) -> None:
         """Send the answers that are ready, as far as none before them is missing."""
         stats = self.backend.delays.stats
-        while self.queue and self.queue[0].is_ready:
-            slot = self.queue.popleft()
+        while self.queue and self.queue[0].is_ready and self.intake is not LINGERING:
+            slot = self.queue[0]
+            if isinstance(slot.answer, Spoilt):
+                slot.is_ready = False
+                if self.backend.faults.act(self.connection, slot.answer):
+                    self.queue.popleft()
+                    stats.count_failed(slot.is_call)
+                continue
+            self.queue.popleft()
             if slot.is_call:
                 late_s = monotonic() - slot.due
                 stats.count_answered(1, slot.asked_s, late_s, late_s)
@@ -163,7 +171,7 @@ class Strict:
         self.skip = request.body_bytes
         if not request.keep_alive:
             self.intake = CLOSED
-        self._put(*self.backend.reply(request))
+        self._put(*self.backend.reply(request, self.connection))
         return True
 
     def _refuse(self, status: int, text: str) -> None:
@@ -175,10 +183,11 @@ class Strict:
         stats, is_call = self.backend.delays.stats, lane is not None
         stats.calls += is_call
         is_due = lane is None or lane.at_once
-        if not self.queue and is_due:
+        is_spoilt = isinstance(answer, Spoilt)
+        if not self.queue and is_due and not is_spoilt:
             stats.answered += is_call
             self.connection.write(answer)
-        elif lane and not is_due and self._is_quiet():
+        elif lane and not is_due and not is_spoilt and self._is_quiet():
             self.connection.hold(answer, lane)
         else:
             slot = Slot(self, is_call)

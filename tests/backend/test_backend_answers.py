@@ -173,8 +173,9 @@ def test_counters(backend: Backend) -> None:
     stats = backend.stats()
     assert (stats["calls"], stats["answered"], stats["in_flight"]) == (0, 1, 0)
     assert list(stats) == [
-        *("calls", "answered", "abandoned", "in_flight", "peak_in_flight"),
+        *("calls", "answered", "abandoned", "failed", "in_flight", "peak_in_flight"),
         *("served_s_mean", "late_ms_mean", "late_ms_max", "late_ms_p50", "late_ms_p99", "cpu_s"),
+        "connections",
     ]
 
 
