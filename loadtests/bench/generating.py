@@ -31,6 +31,7 @@ def plan_of(
     return {
         "host": host,
         "backend": runtime.backend_url,
+        "runtime": runtime.name,
         "cpus": runtime.load_cpus,
         "service_cpus": runtime.service_cpus,
         # Of whom all processes of the run descend, where a search may look for others.

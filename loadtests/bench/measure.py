@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ FIGURES = (
     *("due", "dropped", "lag_p99_ms", "sent_p50_ms", "sent_p99_ms", "sent_histogram"),
     *("backlog", "growth_rps", "drain_s", "undrained", "recovery_s"),
     *("capacity_rps", "failed_at_rps", "search_ended", "probes"),
-    *("added_p50_ms", "added_p99_ms", "added_p999_ms", "added_histogram"),
+    *("added_p50_ms", "added_p99_ms", "added_p999_ms", "added_histogram", "fault"),
 )
 
 
@@ -120,6 +121,7 @@ def fill(point: Point, window: dict[str, Any], used: dict[str, Any]) -> None:
         if name in window:
             setattr(point, name, window[name])
     cpu_s = used.pop("cpu_s")
+    used.pop("left", None)
     for name, value in used.items():
         setattr(point, name, value)
     point.rps = round((point.requests - point.failures) / point.duration_s, 2)
@@ -149,7 +151,7 @@ def windows(
         plan |= service.own.plan(runtime.backend_url)
     connections = sum(step.idle_connections for step in steps)
     limit_s = SLACK_S + profile.turn_s(service.model) + CONNECTION_S * connections
-    with generating(runtime.generator, json.dumps(plan), limit_s) as generator:
+    with mended(runtime), generating(runtime.generator, json.dumps(plan), limit_s) as generator:
         assert generator.stdout is not None
         assert generator.stderr is not None
         info: dict[str, Any] = {}
@@ -174,7 +176,7 @@ def windows(
                 case "opening":
                     look = runtime.look()
                 case "open":
-                    if kind.at_rest or kind.switches:
+                    if kind.at_rest or kind.switches or kind.faulty:
                         held = running.footprint(kind.switches)
                     if kind.at_rest:
                         held = replace(held, kernel_bytes=kernel_bytes())
@@ -182,6 +184,10 @@ def windows(
                     # service's where it runs in a container.
                     before = running.usage()
                     laps.lap("warming_up_s")
+                case "disturb":
+                    runtime.disturb(event["fault"])
+                case "mend":
+                    runtime.mend()
                 case "mark":
                     marks.append(running.usage().cpu_s)
                 case "over":
@@ -192,6 +198,8 @@ def windows(
                     laps.lap("measuring_s")
                 case "close":
                     found = seen[event.get("of_window", -1)]
+                    if kind.faulty and "lost" in event["fault"]:
+                        event["fault"]["lost"] |= found.pop("left")
                     if len(marks) == 2:
                         found["burst_cpu_s"] = round(marks[1] - marks[0], 4)
                     yield info, event, found
@@ -199,6 +207,15 @@ def windows(
         if generator.wait():
             said = generator.stderr.read().strip()[-2000:]
             raise ServiceFailed(f"the generator ended with {generator.returncode}", said)
+
+
+@contextmanager
+def mended(runtime: Runtime) -> Iterator[None]:
+    """Leave the backend well, however a turn ends."""
+    try:
+        yield
+    finally:
+        runtime.mend()
 
 
 def used(
@@ -210,5 +227,12 @@ def used(
         first, last = getattr(held, name), getattr(still, name)
         # Threads that end take theirs with them.
         figures[name] = None if first is None or last is None else max(0, last - first)
+    if kind.faulty:
+        figures["left"] = {
+            name: max(0, last - first)
+            for name in ("threads", "descriptors", "pss_bytes")
+            if (first := getattr(held, name)) is not None
+            and (last := getattr(still, name)) is not None
+        }
     rss_bytes = before.rss_bytes if kind.at_rest else max(before.rss_bytes, after.rss_bytes)
     return {"cpu_s": after.cpu_s - before.cpu_s, "rss_bytes": rss_bytes, **figures}

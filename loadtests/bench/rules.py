@@ -54,6 +54,8 @@ def too_quick(point: Point, kind: Kind) -> str:
 
 def failures(point: Point, kind: Kind) -> str:
     """A few may fail; where users are left unserved, those that gave up are some of them."""
+    if kind.faulty:  # on purpose
+        return ""
     late = point.failure_kinds.get(TIMEOUT, 0) if point.starved else 0
     if point.failures - late <= kind.tolerated * point.requests:
         return ""
@@ -68,7 +70,10 @@ def stray_calls(point: Point, kind: Kind, slots: int | None) -> str:
     no more than the service has `slots`; and fewer than there are requests, so that a service
     that calls twice for each is found out. In a window that leaves users unserved many calls
     may begin and few requests end: there only the slots tell. A client may have repeated a few.
+    Of a fault the calls tell nothing: it keeps them away, or has them sent again.
     """
+    if kind.faulty:
+        return ""
     expected, cut = kind.calls * point.requests, point.users
     if kind.arriving:
         cut = point.unfinished + ceil(2 * (point.in_flight or 0))
@@ -151,7 +156,7 @@ def generator_busy(point: Point, kind: Kind) -> str:
 
 def backend_busy(point: Point, kind: Kind) -> str:
     """The backend must wait for the service, too."""
-    busy = point.backend_cpu or 0.0
+    busy = 0.0 if kind.faulty else point.backend_cpu or 0.0
     return f"the backend was {busy:.0%} busy" if busy > MAX_BACKEND_CPU else ""
 
 

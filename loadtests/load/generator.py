@@ -173,9 +173,11 @@ class Generator:
         }
         if not self.backend:
             return window
+        self.backend.close()  # a fault may have made it another process, at another address
         between_s, after = time.perf_counter() - asked, base.backend_stats(self.backend)
         window["backend_calls"] = after["calls"]
-        window["backend_cpu"] = round((after["cpu_s"] - backend["cpu_s"]) / between_s, 3)
+        used_s = max(0.0, after["cpu_s"] - backend["cpu_s"])  # a new process begins at 0
+        window["backend_cpu"] = round(used_s / between_s, 3)
         if after["answered"]:
             window["backend_late_p50_ms"] = after["late_ms_p50"]
             window["backend_late_p99_ms"] = after["late_ms_p99"]

@@ -59,6 +59,7 @@ class Point:
     `served` are the users that had an answer within it, `connections` those of the users;
     `slowest_first_ms` the longest that one of the users that joined for this scenario
     waited for its first answer, before the window opened; `unanswered` had none by then.
+    `fault` is what went wrong on purpose and what came of it (workloads/faults).
     `problems` are what the generator saw itself that makes a point invalid. Context switches
     are those within the window. `broadcast_cpu` is the generator's share of the time that
     deliveries took. `search_ended` says why no rate failed in the search for `capacity_rps`,
@@ -148,6 +149,7 @@ class Point:
     added_p99_ms: float | None = None
     added_p999_ms: float | None = None
     added_histogram: str = ""
+    fault: dict[str, Any] = field(default_factory=dict)
 
     def figure(self, name: str) -> Any:
         """A figure as it may be shown, and compared: None where it is not the service's.

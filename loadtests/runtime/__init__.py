@@ -80,6 +80,12 @@ class Runtime(Protocol):
         ServiceFailed where it does not start, or its port stays taken.
         """
 
+    def disturb(self, fault: str) -> None:
+        """Do to the backend what its own faults cannot: `kill`, `freeze` or `no-name`."""
+
+    def mend(self) -> None:
+        """Undo it; nothing where all is well."""
+
     def null_server(self) -> AbstractContextManager[str]:
         """Start `loadtests.load.null_server` on the service's core: its URL, for the generator.
 

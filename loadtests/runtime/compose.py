@@ -16,8 +16,16 @@ from loadtests.load import burn
 from loadtests.own import container as own_container
 from loadtests.paths import CACHE
 from loadtests.runtime import Given, ServiceFailed, cycles_of, settings_of, strangers
-from loadtests.runtime.container import PORT, ComposeService, address, ended, log_tail
-from loadtests.runtime.engine import PROJECT, Cgroup, Engine, EngineError, docker, kill_session
+from loadtests.runtime.container import (
+    PORT,
+    ComposeService,
+    ContainerGenerator,
+    address,
+    ended,
+    log_tail,
+)
+from loadtests.runtime.disturbed import Disturbed
+from loadtests.runtime.engine import PROJECT, Cgroup, Engine, EngineError, docker
 from loadtests.runtime.environments import InstallError
 from loadtests.runtime.guard import Guard
 from loadtests.runtime.process import LOG_TAIL_BYTES, READY_S
@@ -70,6 +78,7 @@ class ComposeRuntime:
         self.service_cpus, self.load_cpus = map(sorted, pair or ((), ()))
         self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
         self.settings = settings
+        self._disturbed = Disturbed(self.engine)
         self._tops: dict[str, int | None] = {}  # by the name of a service
         number = max(1, len(self.service_cpus))
         limits = {"SERVICE_CPUS": f"{number}", "SERVICE_MEMORY": f"{number}g"} if spread else {}
@@ -88,14 +97,26 @@ class ComposeRuntime:
         try:
             self._build()
             self.up(BACKEND)
-            self.wait_ready(BACKEND)
-            self._note(BACKEND)
-            # A client that keeps no connections asks for the name each time, of dockerd.
-            self._environment["BACKEND_HOST"] = address(self.engine, self.container(BACKEND))
+            self._know_backend()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _know_backend(self) -> None:
+        self.wait_ready(BACKEND)
+        self._note(BACKEND)
+        # A client that keeps no connections asks for the name each time, of dockerd.
+        self._environment["BACKEND_HOST"] = address(self.engine, self.container(BACKEND))
+
+    def disturb(self, fault: str) -> None:
+        """Have the engine kill or freeze the backend, or take it out of the network."""
+        self._disturbed.disturb(self.container(BACKEND), fault)
+
+    def mend(self) -> None:
+        """Undo it; it may have another address now."""
+        if self._disturbed.mend():
+            self._know_backend()
 
     def __exit__(self, *_: object) -> None:
         self.engine.remove_project(self.project)
@@ -147,7 +168,7 @@ class ComposeRuntime:
 
     def generator(self, plan: str) -> subprocess.Popen[str]:
         """Start the generator in a container of Locust's, on the load's core."""
-        return _Generator(self.engine, self._locust(), plan)
+        return ContainerGenerator(self.engine, self._locust(), plan)
 
     def _locust(self) -> str:
         """The container of Locust's, started where there is none yet."""
@@ -224,26 +245,3 @@ class ComposeRuntime:
         status, output = self._compose(*build, timeout_s=BUILD_S)
         if status:
             raise InstallError(f"the images could not be built:\n{output[-LOG_TAIL_BYTES:]}")
-
-
-class _Generator(subprocess.Popen[str]):
-    """`docker exec`, which left to itself does not end with what it started."""
-
-    def __init__(self, engine: Engine, container: str, plan: str) -> None:
-        self._engine = engine
-        self._container = container
-        super().__init__(
-            ["docker", "exec", container, "python", "-m", "loadtests.load.generator", plan],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-
-    def kill(self) -> None:
-        """Unless the generator has ended well: kill it, by removing its container."""
-        if self.poll() != 0:
-            kill_session(self.pid)
-            self._engine.remove(self._container)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from loadtests.runtime import ServiceFailed, Usage
-from loadtests.runtime.engine import Cgroup, Engine, EngineError, docker
+from loadtests.runtime.engine import Cgroup, Engine, EngineError, docker, kill_session
 from loadtests.runtime.footprint import Footprint
 from loadtests.runtime.process import LOG_TAIL_BYTES
 
@@ -69,3 +70,26 @@ def ended(engine: Engine, container: str) -> str:
         return "failed" if state else "was removed"
     killed = ", out of memory" if state["OOMKilled"] else ""
     return f"exited with {state['ExitCode']}{killed}"
+
+
+class ContainerGenerator(subprocess.Popen[str]):
+    """`docker exec`, which left to itself does not end with what it started."""
+
+    def __init__(self, engine: Engine, container: str, plan: str) -> None:
+        self._engine = engine
+        self._container = container
+        super().__init__(
+            ["docker", "exec", container, "python", "-m", "loadtests.load.generator", plan],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """Unless the generator has ended well: kill it, by removing its container."""
+        if self.poll() != 0:
+            kill_session(self.pid)
+            self._engine.remove(self._container)

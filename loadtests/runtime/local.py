@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,7 @@ class LocalRuntime:
         self.service_cpus = sorted(self._service_cpus or ())
         self.load_cpus = sorted(self._load_cpus or ())
         self.backend: ServiceProcess | None = None
+        self.disturbed = ""  # by this fault
 
     @property
     def backend_url(self) -> str:
@@ -73,14 +75,35 @@ class LocalRuntime:
     def __enter__(self) -> LocalRuntime:
         raise_descriptor_limit(DESCRIPTORS)
         environments.ensure([BACKEND, *self.services])
-        address = {"HOST": HOST, "PORT": str(free_port(HOST))}
+        self._backend_port = free_port(HOST)
+        self._start_backend()
+        return self
+
+    def _start_backend(self) -> None:
+        address = {"HOST": HOST, "PORT": str(self._backend_port)}
         self.backend = ServiceProcess(BACKEND, address, self._load_cpus)
         try:
             self.backend.wait_ready()
         except BaseException:
             self.backend.stop(grace_s=0)
             raise
-        return self
+
+    def disturb(self, fault: str) -> None:
+        """Kill the backend or stop it with SIGSTOP."""
+        assert self.backend is not None, "enter the runtime first"
+        self.disturbed = fault
+        number = signal.SIGKILL if fault == "kill" else signal.SIGSTOP
+        os.kill(self.backend.pid, number)
+
+    def mend(self) -> None:
+        """Start it anew on its port, or let it go on."""
+        fault, self.disturbed = self.disturbed, ""
+        assert self.backend is not None, "enter the runtime first"
+        if fault == "kill":
+            self.backend.stop(grace_s=0)
+            self._start_backend()
+        elif fault:
+            os.kill(self.backend.pid, signal.SIGCONT)
 
     def __exit__(self, *_: object) -> None:
         if self.backend is not None:

@@ -20,6 +20,7 @@ from loadtests.workloads import (
     cost,
     delay,
     delay_map,
+    faults,
     file_read,
     held,
     interference,
@@ -49,6 +50,7 @@ PACKAGES = {
     "tail": tail,
     "pool": pool,
     "cores": cores,
+    "faults": faults,
 }
 KINDS: dict[str, Kind] = {name: package.KIND for name, package in PACKAGES.items()}
 

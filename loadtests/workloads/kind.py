@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
+from loadtests.catalog import BACKEND
+
 
 @dataclass(frozen=True)
 class Step:
@@ -19,7 +21,8 @@ class Step:
     needs so many processes and `slots` where it gets that as its CONCURRENCY: it is started anew
     for each.
     `burst_s` is the CPU time that all bursts of one request take. `delays` names the distribution
-    that delays are drawn from (workloads/delays.py), of which `delay_s` is then the mean.
+    that delays are drawn from (workloads/delays.py), of which `delay_s` is then the mean. `fault`
+    is what goes wrong (workloads/faults).
     """
 
     scenario: str
@@ -34,11 +37,14 @@ class Step:
     slots: int | None = None
     burst_s: float = 0.0
     delays: str = ""
+    fault: str = ""
 
     def settings(self) -> dict[str, str]:
         """The environment that the service is started with for it, beside the run's own."""
         given = {"WORKERS": self.workers, "CONCURRENCY": self.slots}
-        return {name: str(number) for name, number in given.items() if number}
+        # compose.yaml's: a name that is taken away must be one that the service asks for.
+        named = {"BACKEND_HOST": BACKEND} if self.fault else {}
+        return {name: str(number) for name, number in given.items() if number} | named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +106,8 @@ class Kind:
     `arriving` says that requests arrive at a rate, without users, `stalls` that the
     backend is late on purpose, `drawn` that each request has a delay of its own, `slotted` that
     how many slots a service has is what is compared, `spread` that a service has all cores that
-    the load leaves it. `search_s` is how long the load may look
-    for what it measures.
+    the load leaves it, `faulty` that something fails on purpose, so that what the service has
+    before and after is compared. `search_s` is how long the load may look for what it measures.
     """
 
     settings: type[Settings]
@@ -120,6 +126,7 @@ class Kind:
     drawn: bool = False
     slotted: bool = False
     spread: bool = False
+    faulty: bool = False
     search_s: float = 0.0
 
 

@@ -330,3 +330,39 @@ def test_the_web_ui_until_sigterm(engine: Engine) -> None:
         assert command.end(signal.SIGTERM) == 0, command.said
     assert "Traceback" not in command.said
     assert left(engine, command.project) == []
+
+
+@pytest.mark.parametrize("fault", ["kill", "freeze", "no-name"])
+def test_a_backend_that_was_disturbed_is_mended(runtime: ComposeRuntime, fault: str) -> None:
+    """Its container does not answer by its name meanwhile, and does again once it is mended."""
+    code = f"import urllib.request as u; u.urlopen('{runtime.backend_url}/health', timeout=1)"
+
+    def answers() -> bool:
+        return docker("exec", runtime._locust(), "python", "-c", code)[0] == 0
+
+    assert answers()
+    runtime.disturb(fault)
+    assert not answers()
+    runtime.mend()
+    assert answers()
+    runtime.mend()  # nothing is to be undone
+
+
+def test_faults_in_containers(engine: Engine, tmp_path: Path) -> None:
+    profile = profiles.made(
+        "faults", kind="faults", title="", faults=("kill", "freeze", "no-name"), delay_s=0.05,
+        rate_rps=20, fault_s=1.0, timeout_s=3.0, rounds=1, warmup_s=0.3, window_s=6.0,
+    )  # fmt: skip
+    settings = SETTINGS | {"CONCURRENCY": "20", "BACKEND_TIMEOUT_S": "1"}
+    services = [catalog.load("flask-threads")]
+    runtime = ComposeRuntime("a test", ["flask-threads"], settings)
+    rounds.run("faults", [Part(profile, services, {}, runtime)], tmp_path)
+    (record,) = tmp_path.glob("*/run.json")
+    for point in json.loads(record.read_text())["points"]:
+        about = point["fault"]
+        assert point["problems"] == [], point
+        assert "skipped" not in about
+        assert (about["wrong"], about["none"]) == (0, 0), about
+        assert about["error"] > 0 < about["right"], about
+        assert point["recovery_s"] is not None
+    assert left(engine, runtime.project) == []

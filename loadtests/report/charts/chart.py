@@ -68,7 +68,8 @@ class Chart:
 
 
 def _height(view: Spec) -> int:
-    rows = len({one.get("service") for one in view["data"]["values"]})
+    field = view.get("encoding", {}).get("y", {}).get("field", "service")
+    rows = len({one.get(field) for one in view["data"]["values"]})
     inner = view.get("spec", view)
     height = inner["height"]
     one: int = round(height["step"] * rows) if isinstance(height, dict) else height
@@ -124,7 +125,8 @@ def _without_hover(spec: Spec) -> None:
     for layer in [spec, *spec.get("layer", [])]:
         layer.pop("params", None)
         layer.get("mark", {}).pop("clip", None)
-        layer.get("encoding", {}).pop("tooltip", None)
+        for channel in ("tooltip", "href"):
+            layer.get("encoding", {}).pop(channel, None)
 
 
 # Of the SVG that Vega writes: attributes for pages, those that say what holds anyway, and shapes

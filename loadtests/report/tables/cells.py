@@ -33,10 +33,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells in the order of the columns, of which the first names the row; `state` as in facts."""
+    """Cells in the order of the columns, of which the first names the row; `state` as in facts.
+
+    A link to the row has its `anchor`.
+    """
 
     cells: list[Cell]
     state: str = ""
+    anchor: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""A service under a fault, all rounds taken together: what was lost, and whether that may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from loadtests.record import Point
+from loadtests.report.results.parts import Part
+
+# More than so many, of the 50 requests that a fault strikes, is a leak; fewer may be chance.
+LEAST_LEAK = 10
+LEAST_LEAK_BYTES = 32 * 2**20
+NONE_MAY_BE_LOST = ("slots", "calls", "unanswered")
+NOT_JUDGED = ("descriptors",)  # a server closes those of its callers when it likes
+
+
+@dataclass
+class Outcome:
+    """The requests of a service while something went wrong and after it, by how they ended."""
+
+    fault: str
+    right_during: int = 0
+    during: int = 0
+    right: int = 0
+    error: int = 0
+    wrong: int = 0
+    none: int = 0
+    recovery_s: float | None = 0.0  # the longest; None where it did not recover in its window
+    lost: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    skipped: str = ""
+    invalid: str = ""
+    excuse: str = ""  # the reason that the service declares
+
+    def add(self, point: Point) -> None:
+        """Take a round into account."""
+        about = point.fault
+        self.invalid = self.invalid or "; ".join(point.invalid_because)
+        self.skipped = self.skipped or about.get("skipped", "")
+        if not about or self.skipped:
+            return
+        for name in ("right_during", "during", "right", "error", "wrong", "none"):
+            setattr(self, name, getattr(self, name) + about[name])
+        both = self.recovery_s, point.recovery_s
+        self.recovery_s = None if None in both else max(one for one in both if one is not None)
+        for name, number in about["lost"].items():
+            self.lost[name] = max(self.lost.get(name, 0), number)
+        for said, times in about["seen"].items():
+            self.seen[said] = self.seen.get(said, 0) + times
+
+    @property
+    def share(self) -> float | None:
+        """Of the requests sent while the fault lasted, those answered right, in percent."""
+        return 100 * self.right_during / self.during if self.during else None
+
+    @property
+    def leaks(self) -> dict[str, int]:
+        """Things left behind or taken away by the fault, as far as they are more than chance."""
+        judged = {name: number for name, number in self.lost.items() if name not in NOT_JUDGED}
+        return {name: number for name, number in judged.items() if number > _chance(name)}
+
+    @property
+    def broken(self) -> str:
+        """The worst that must not be, in a word; empty where all is as it should be."""
+        if self.wrong:
+            return "wrong"
+        if self.none:
+            return "hangs"
+        if self.leaks:
+            return "leaks"
+        return "stays ill" if self.recovery_s is None else ""
+
+    @property
+    def ended(self) -> str:
+        """When it was whole again, in words."""
+        if self.recovery_s is None:
+            return "not in its window"
+        return f"{self.recovery_s:.1f} s" if self.recovery_s else "at once"
+
+
+def _chance(name: str) -> int:
+    if name in NONE_MAY_BE_LOST:
+        return 0
+    return LEAST_LEAK_BYTES if name == "pss_bytes" else LEAST_LEAK
+
+
+def outcomes(part: Part) -> dict[str, dict[str, Outcome]]:
+    """By service and fault."""
+    found: dict[str, dict[str, Outcome]] = {}
+    for point in part.run.points:
+        fault = point.fault.get("kind") or point.scenario.removeprefix(f"{part.name}-")
+        of_service = found.setdefault(point.service, {})
+        if fault not in of_service:
+            about: Mapping[str, str] = part.run.services.get(point.service, {}).get(
+                "exceptions", {}
+            )
+            of_service[fault] = Outcome(fault, excuse=about.get(f"fault {fault}", ""))
+        of_service[fault].add(point)
+    return found

@@ -1,0 +1,149 @@
+"""Services under faults: a matrix, and below it what became of each cell."""
+
+from __future__ import annotations
+
+from loadtests.report.charts import matrix
+from loadtests.report.charts.chart import Chart
+from loadtests.report.results import facts
+from loadtests.report.results.parts import Part
+from loadtests.report.section import Section
+from loadtests.report.tables.cells import Cell, Column, Row, Table, count, service, text
+from loadtests.workloads.faults import SAID
+from loadtests.workloads.faults.cells import Outcome, outcomes
+
+MOST_NAMED = 3
+LEFT = {
+    "slots": "slots gone",
+    "calls": "calls still open",
+    "unanswered": "requests of a burst not answered",
+    "connections": "more backend connections",
+    "threads": "more threads",
+}
+Pair = tuple[str, Outcome]
+
+
+def _anchor(part: Part, name: str, fault: str) -> str:
+    return f"{part.name}-{name}-{fault}"
+
+
+def _pairs(part: Part) -> list[Pair]:
+    """Every cell, those of a fault beside each other."""
+    found = outcomes(part)
+    return [(name, found[name][fault]) for fault in SAID for name in found if fault in found[name]]
+
+
+def finding(part: Part) -> str:
+    """How many cells are as they should be, and the first that are not."""
+    tried = [(name, one) for name, one in _pairs(part) if one.during and not one.invalid]
+    if not tried:
+        return ""
+    broken = [(name, one) for name, one in tried if one.broken]
+    said = (
+        f"No wrong answer, no request without one, and nothing left behind in "
+        f"{len(tried) - len(broken)} of {len(tried)} services × faults"
+    )
+    named = [f"{name} {one.broken} where {SAID[one.fault]}" for name, one in broken[:MOST_NAMED]]
+    more = f"; and {len(broken) - MOST_NAMED} more" if len(broken) > MOST_NAMED else ""
+    return said + (f": {'; '.join(named)}{more}." if named else ".")
+
+
+def tables(part: Part) -> list[Table]:
+    """A row for each cell of the picture, which links to it."""
+    columns: list[Column[Pair]] = [
+        ("service", "", lambda pair: service(pair[0], part)),
+        ("fault", "", lambda pair: text(SAID[pair[1].fault])),
+        ("right meanwhile", "%", lambda pair: _share(pair[1])),
+        ("502, 504", "", lambda pair: count(pair[1].error)),
+        ("wrong", "", lambda pair: count(pair[1].wrong)),
+        ("no answer", "", lambda pair: count(pair[1].none)),
+        ("whole again after", "", lambda pair: _ended(pair[1])),
+        ("what happened", "", lambda pair: text(happened(pair[1]))),
+    ]
+    rows = [
+        Row([cell(pair) for _, _, cell in columns], "", _anchor(part, pair[0], pair[1].fault))
+        for pair in _pairs(part)
+    ]
+    heads = [(name, unit) for name, unit, _ in columns]
+    return [Table("Requests under each fault", heads, rows)] if rows else []
+
+
+def _share(one: Outcome) -> Cell:
+    return Cell(facts.NOTHING if one.share is None else f"{one.share:.0f}", number=True)
+
+
+def _ended(one: Outcome) -> Cell:
+    return text(one.ended if one.during else facts.NOTHING)
+
+
+def happened(one: Outcome) -> str:
+    """The answers that were not right, what is left behind, and why that may be."""
+    if one.skipped or one.invalid:
+        return one.skipped or one.invalid
+    said = [f"{times} × {answer}" for answer, times in sorted(one.seen.items())]
+    for name, number in one.leaks.items():
+        mib = f"{number / 2**20:.0f} MiB more memory"
+        said.append(mib if name == "pss_bytes" else f"{number} {LEFT[name]}")
+    if one.excuse:
+        said.append(f"declared: {one.excuse}")
+    return "; ".join(said) or "nothing but right answers"
+
+
+def charts(part: Part) -> list[Chart]:
+    """The matrix: a row for each fault, a column for each service."""
+    pairs = _pairs(part)
+    if not pairs:
+        return []
+    cells = [
+        matrix.Cell(
+            service=name,
+            row=SAID[one.fault],
+            share=one.share,
+            said=_said(one),
+            is_framed=bool(one.broken or one.invalid) and not one.excuse,
+            told=happened(one),
+            link=f"#{_anchor(part, name, one.fault)}",
+        )
+        for name, one in pairs
+    ]
+    caption = (
+        "In a cell the requests that got their right answer while the fault lasted, in percent; "
+        "the others got a 502 or a 504, as they should. Framed: what must not be: a wrong answer, "
+        "none within the timeout, or something left behind. Each cell leads to what happened."
+    )
+    alt = "; ".join(f"{cell.service}, {cell.row}: {cell.said}" for cell in cells)
+    title = "Requests answered right while something is broken"
+    return [Chart(f"{part.prefix}faults", title, caption, alt, matrix.chart(part.run, cells))]
+
+
+def _said(one: Outcome) -> str:
+    if one.skipped:
+        return facts.NOTHING
+    if one.share is None:
+        return "×"
+    return " ".join(filter(None, [f"{one.share:.0f}", one.broken]))
+
+
+SECTION = Section(
+    finding,
+    tables,
+    charts,
+    terms=(
+        (
+            "right meanwhile",
+            "Of the requests that were sent while the fault lasted, those that got the answer that "
+            "the backend gives when it is well. All others got a 502 or a 504, a wrong answer, or "
+            "none within the timeout; those numbers are of all requests since the fault began.",
+        ),
+        (
+            "whole again after",
+            "From the end of the fault to that of the last request sent after it that got no right "
+            "answer, or got it 0.5 s late.",
+        ),
+        (
+            "leaks",
+            "After each fault as many requests as the service has slots are sent at once: all must "
+            "reach the backend together, as before. Calls, connections, threads and memory are "
+            "compared with those before; up to 10 and 32 MiB are taken for chance.",
+        ),
+    ),
+)
