@@ -195,7 +195,7 @@ def noise_told(run: Run) -> str:
 
 def times(value: float) -> str:
     """A factor: ×3.4."""
-    return f"×{number(value, 2)}"
+    return f"×{number(value, 3 if 1 <= value < 2 else 2)}"  # ×1.0 would be all of ±5 %
 
 
 def reproduce(run: Run) -> str:
