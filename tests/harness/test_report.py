@@ -14,7 +14,7 @@ from loadtests.record import Point, Run, Summary, summarise
 from loadtests.report.results import facts
 from loadtests.workloads.delay.section import MEASURES
 
-OWN_SCRIPTS = 4  # the colours, Vega, and those that draw the charts and sort the tables
+OWN_SCRIPTS = 5  # the colours, Vega, and those that fold the page, draw its charts, sort its tables
 
 
 @pytest.mark.parametrize(
