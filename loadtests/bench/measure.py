@@ -29,7 +29,7 @@ FIGURES = (
     *("broadcast_cpu", "backend_late_p50_ms", "backend_late_p99_ms", "overslept_p99_ms"),
     *("due", "dropped", "lag_p99_ms", "sent_p50_ms", "sent_p99_ms", "sent_histogram"),
     *("backlog", "growth_rps", "drain_s", "undrained", "recovery_s"),
-    *("capacity_rps", "failed_at_rps", "search_ended", "probes"),
+    *("capacity_rps", "failed_at_rps", "search_ended", "probes", "overload"),
     *("added_p50_ms", "added_p99_ms", "added_p999_ms", "added_histogram", "fault"),
 )
 
@@ -158,6 +158,7 @@ def windows(
         before = Usage(0.0, 0)
         held = Footprint()
         look: strangers.Look | None = None
+        looks: list[dict[str, Any]] = []  # at what it holds, beside those at the ends of a window
         marks: list[float] = []  # CPU time at the ends of a part of a window
         seen: list[dict[str, Any]] = []  # of the windows of a step, of which a search has several
         for line in generator.stdout:
@@ -171,7 +172,7 @@ def windows(
                     raise ServiceFailed(f"{service.name}: {event['reason']}", running.log_tail())
                 case "failed":
                     running.usage()  # it may be gone, and that is why
-                    seen = []
+                    seen, looks = [], []
                     yield info, event, {}
                 case "opening":
                     look = runtime.look()
@@ -190,6 +191,8 @@ def windows(
                     runtime.mend()
                 case "mark":
                     marks.append(running.usage().cpu_s)
+                case "look":
+                    looks.append({"when": event["when"], **_held(running)})
                 case "over":
                     after = running.usage()
                     seen.append(used(kind, before, held, after, running.footprint(kind.switches)))
@@ -202,8 +205,10 @@ def windows(
                         event["fault"]["lost"] |= found.pop("left")
                     if len(marks) == 2:
                         found["burst_cpu_s"] = round(marks[1] - marks[0], 4)
+                    if looks:
+                        found["looks"] = looks
                     yield info, event, found
-                    seen, marks = [], []
+                    seen, marks, looks = [], [], []
         if generator.wait():
             said = generator.stderr.read().strip()[-2000:]
             raise ServiceFailed(f"the generator ended with {generator.returncode}", said)
@@ -236,3 +241,9 @@ def used(
         }
     rss_bytes = before.rss_bytes if kind.at_rest else max(before.rss_bytes, after.rss_bytes)
     return {"cpu_s": after.cpu_s - before.cpu_s, "rss_bytes": rss_bytes, **figures}
+
+
+def _held(running: Running) -> dict[str, int | None]:
+    """What a service holds now: memory, threads and descriptors."""
+    held = running.footprint(switches=False)
+    return {name: getattr(held, name) for name in ("pss_bytes", "threads", "descriptors")}

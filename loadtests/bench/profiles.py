@@ -137,8 +137,10 @@ def select(name: str, path: Path = PROFILES) -> list[Profile]:
         raise UnknownProfile(said + meant(name, tables))
     if "suite" in tables[name]:
         parts = tables[name]["suite"].items()
-        chosen = ((part, {"services": about["services"]}) for part, about in parts)
-        return [made(part, **(tables[part] | services)) for part, services in chosen]
+        given = {
+            part: {key: about[key] for key in about if key != "minutes"} for part, about in parts
+        }
+        return [made(part, **(tables[part] | about)) for part, about in given.items()]
     several = tables[name].get("profiles")
     if several is None:
         return [made(name, **tables[name])]

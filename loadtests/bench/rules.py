@@ -32,6 +32,8 @@ REPEATED = 0.01
 # so that a second call for each shows.
 STRAY = 0.9
 TIMEOUT = "timeout"  # the kind of failure of a request that nobody answered in time
+# The kinds of failures that a service which is asked too much may answer with, or not answer.
+OVERLOADED = (TIMEOUT, "refused", "reset", "bad status")
 
 
 def too_efficient(point: Point, kind: Kind) -> str:
@@ -53,10 +55,14 @@ def too_quick(point: Point, kind: Kind) -> str:
 
 
 def failures(point: Point, kind: Kind) -> str:
-    """A few may fail; where users are left unserved, those that gave up are some of them."""
+    """A few may fail; where users are left unserved, those that gave up are some of them.
+
+    Of callers that leave an overloaded service on purpose all that it fails at is a result.
+    """
     if kind.faulty:  # on purpose
         return ""
-    late = point.failure_kinds.get(TIMEOUT, 0) if point.starved else 0
+    own = OVERLOADED if kind.gives_up else (TIMEOUT,) if point.starved else ()
+    late = sum(point.failure_kinds.get(name, 0) for name in own)
     if point.failures - late <= kind.tolerated * point.requests:
         return ""
     kinds = ", ".join(f"{times} {kind}" for kind, times in point.failure_kinds.items())
@@ -70,9 +76,10 @@ def stray_calls(point: Point, kind: Kind, slots: int | None) -> str:
     no more than the service has `slots`; and fewer than there are requests, so that a service
     that calls twice for each is found out. In a window that leaves users unserved many calls
     may begin and few requests end: there only the slots tell. A client may have repeated a few.
-    Of a fault the calls tell nothing: it keeps them away, or has them sent again.
+    Of a fault the calls tell nothing: it keeps them away, or has them sent again. Nor do those of
+    callers that gave up, which may never have been made, or several times.
     """
-    if kind.faulty:
+    if kind.faulty or kind.gives_up:
         return ""
     expected, cut = kind.calls * point.requests, point.users
     if kind.arriving:

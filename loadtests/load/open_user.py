@@ -52,6 +52,7 @@ class OpenUser(RawHttpUser):
     arrivals = ARRIVALS[0]
     rng: ClassVar[random.Random] = random.Random()
     most_in_flight = 10_000
+    worker: ClassVar[type[Worker]]  # below
 
     def settle(self) -> None:
         if self.rate_rps is None:
@@ -122,7 +123,7 @@ class OpenUser(RawHttpUser):
         if self.idle:
             self.idle.pop().take(due, self.next_head())
         else:
-            self._workers.append(Worker(self, due, self.next_head()))
+            self._workers.append(self.worker(self, due, self.next_head()))
 
     def next_head(self) -> bytes:
         """The beginning of the request that arrives now; the same for all by default."""
@@ -199,6 +200,9 @@ class Worker:
         user.idle.append(self)
         context = {"sent_ms": (ended - self.sent) * 1000, "head": self.head}
         user.tell(user.name, (ended - self.due) * 1000, length, failure, context)
+
+
+OpenUser.worker = Worker
 
 
 def valid_rate(text: str) -> str:

@@ -64,7 +64,9 @@ class Point:
     are those within the window. `broadcast_cpu` is the generator's share of the time that
     deliveries took. `search_ended` says why no rate failed in the search for `capacity_rps`,
     empty where one did. `shared_cores` are those that service and load had together, None where
-    each had its own. `starved` and `bound` are explained in bench/limits.py. run.schema.json
+    each had its own. `overload` has the seconds of one, and the capacity that it is beyond;
+    `looks` are at what the service held, "rest"ing before it, "loaded", and "left" after it.
+    `starved` and `bound` are explained in bench/limits.py. run.schema.json
     says what each is. What is not known, as in older runs, is None.
     """
 
@@ -150,6 +152,8 @@ class Point:
     added_p999_ms: float | None = None
     added_histogram: str = ""
     fault: dict[str, Any] = field(default_factory=dict)
+    overload: dict[str, Any] = field(default_factory=dict)
+    looks: list[dict[str, Any]] = field(default_factory=list)
 
     def figure(self, name: str) -> Any:
         """A figure as it may be shown, and compared: None where it is not the service's.

@@ -25,6 +25,7 @@ from loadtests.workloads import (
     held,
     interference,
     open_rate,
+    overload,
     pollers,
     pool,
     stall,
@@ -51,6 +52,7 @@ PACKAGES = {
     "pool": pool,
     "cores": cores,
     "faults": faults,
+    "overload": overload,
 }
 KINDS: dict[str, Kind] = {name: package.KIND for name, package in PACKAGES.items()}
 

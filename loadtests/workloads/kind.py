@@ -22,7 +22,8 @@ class Step:
     for each.
     `burst_s` is the CPU time that all bursts of one request take. `delays` names the distribution
     that delays are drawn from (workloads/delays.py), of which `delay_s` is then the mean. `fault`
-    is what goes wrong (workloads/faults).
+    is what goes wrong (workloads/faults). So often a caller that gets no answer sends a request:
+    `attempts`.
     """
 
     scenario: str
@@ -38,6 +39,7 @@ class Step:
     burst_s: float = 0.0
     delays: str = ""
     fault: str = ""
+    attempts: int = 1
 
     def settings(self) -> dict[str, str]:
         """The environment that the service is started with for it, beside the run's own."""
@@ -107,7 +109,8 @@ class Kind:
     backend is late on purpose, `drawn` that each request has a delay of its own, `slotted` that
     how many slots a service has is what is compared, `spread` that a service has all cores that
     the load leaves it, `faulty` that something fails on purpose, so that what the service has
-    before and after is compared. `search_s` is how long the load may look for what it measures.
+    before and after is compared, `gives_up` that callers leave, so that what is late or failed is a
+    result. `search_s` is how long the load may look for what it measures.
     """
 
     settings: type[Settings]
@@ -127,6 +130,7 @@ class Kind:
     slotted: bool = False
     spread: bool = False
     faulty: bool = False
+    gives_up: bool = False
     search_s: float = 0.0
 
 

@@ -107,7 +107,7 @@ class Load(HttpLoad):
         """Figures from the instant at which a request was due, and from that of its sending."""
         rate_rps = self.user.rate_rps or 0.0
         arrived = self.user.counts.arrived - self.arrived_before
-        due = rate_rps * (perf_counter() - self.opened)
+        due = self.asked()
         window = super().end()
         sent = histogram.measured(self.sent_ms)
         self.growth = growth(self.in_flight, rate_rps)
@@ -126,6 +126,10 @@ class Load(HttpLoad):
                 f"only {arrived} requests arrived where the rate asks for {due:.0f}"
             )
         return window
+
+    def asked(self) -> float:
+        """How many arrivals a window was to have so far."""
+        return (self.user.rate_rps or 0.0) * (perf_counter() - self.opened)
 
     def await_first_answers(self) -> None:
         """One stream is no user that joins: what arrives late belongs to it."""
