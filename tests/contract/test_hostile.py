@@ -11,7 +11,7 @@ from loadtests.checks.hostile import Look
 from tests.contract.client import ask, check, echo
 from tests.contract.conftest import Service
 
-NUMBER, SEED = 200, 20
+NUMBER, SEED = 100, 20
 REFUSED = (
     b"GET / HTTP/1.1\r\nHost: a\r\nno field\r\n\r\n",
     b"GET /?delay=0 HTTP/0.9\r\nHost: a\r\n\r\n",
