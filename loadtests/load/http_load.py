@@ -180,11 +180,16 @@ class HttpLoad(Load):
         context: dict[str, Any],
     ) -> None:
         """Locust keeps times to 0.1 ms and failures by message; we exactly, and by kind."""
-        if response_time_ms is None:  # dropped: it was never sent
-            return
-        self.times_ms[name].append(response_time_ms)
-        if failure:
-            self.failure_kinds[name][failure.kind] += 1
+        if response_time_ms is not None:  # else it was dropped, and never sent
+            self.times_ms[name].append(response_time_ms)
+            if failure:
+                self.failure_kinds[name][failure.kind] += 1
+        self.noted(response_time_ms, failure, context)
+
+    def noted(
+        self, response_time_ms: float | None, failure: RequestFailed | None, context: dict[str, Any]
+    ) -> None:
+        """Keep what a kind of load needs beside that; without a time it was never sent."""
 
 
 def herd(begins: list[float], spread_s: float) -> str:

@@ -154,15 +154,10 @@ class Load(arrivals.Load):
         self.hopeless = ArrivalUser.counts.in_flight > most or self.late_answers > most_late
         return self.hopeless
 
-    def count(
-        self,
-        name: str,
-        response_time_ms: float | None,
-        length: int,
-        failure: RequestFailed | None,
-        context: dict[str, Any],
+    def noted(
+        self, response_time_ms: float | None, failure: RequestFailed | None, context: dict[str, Any]
     ) -> None:
-        super().count(name, response_time_ms, length, failure, context)
+        super().noted(response_time_ms, failure, context)
         late = response_time_ms is not None and response_time_ms > 1000 * self.limit_s
         self.late_answers += late
 

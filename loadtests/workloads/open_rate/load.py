@@ -140,15 +140,9 @@ class Load(HttpLoad):
     def connections(self) -> None:
         """As many as it takes: their number says nothing."""
 
-    def count(
-        self,
-        name: str,
-        response_time_ms: float | None,
-        length: int,
-        failure: RequestFailed | None,
-        context: dict[str, Any],
+    def noted(
+        self, response_time_ms: float | None, failure: RequestFailed | None, context: dict[str, Any]
     ) -> None:
-        super().count(name, response_time_ms, length, failure, context)
         if response_time_ms is None:
             self.dropped += 1
             return

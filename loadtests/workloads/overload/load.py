@@ -201,15 +201,10 @@ class Load(open_rate.Load):
         told = "nothing arrived" if share is None else f"{share:.1%} were answered in time"
         return [f"before the overload {told}: its capacity was taken for more than it is"]
 
-    def count(
-        self,
-        name: str,
-        response_time_ms: float | None,
-        length: int,
-        failure: RequestFailed | None,
-        context: dict[str, Any],
+    def noted(
+        self, response_time_ms: float | None, failure: RequestFailed | None, context: dict[str, Any]
     ) -> None:
-        super().count(name, response_time_ms, length, failure, context)
+        super().noted(response_time_ms, failure, context)
         if response_time_ms is not None:
             due = perf_counter() - response_time_ms / 1000
             self.ended.append((due, response_time_ms, failure is None))

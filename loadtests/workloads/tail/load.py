@@ -97,14 +97,9 @@ class Load(open_rate.Load):
         added = {f"added_{name}": found[name] for name in ("p50_ms", "p99_ms", "p999_ms")}
         return {**window, **added, "added_histogram": text}
 
-    def count(
-        self,
-        name: str,
-        response_time_ms: float | None,
-        length: int,
-        failure: RequestFailed | None,
-        context: dict[str, Any],
+    def noted(
+        self, response_time_ms: float | None, failure: RequestFailed | None, context: dict[str, Any]
     ) -> None:
-        super().count(name, response_time_ms, length, failure, context)
+        super().noted(response_time_ms, failure, context)
         if response_time_ms is not None and failure is None:
             self.added_ms.append(response_time_ms - 1000 * float(context["head"]))
