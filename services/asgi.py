@@ -26,7 +26,7 @@ def strict(app: Application) -> Application:
             if not scope["http_version"].startswith("1"):  # Granian's HTTP/1.0 is "1"
                 await _refuse(send)
                 return
-            if "://" in scope["path"]:
+            if not scope["path"].startswith("/") and "://" in scope["path"]:
                 scope["path"] = "/" + scope["path"].partition("://")[2].partition("/")[2]
             if any(name in BODY for name, _ in scope["headers"]):
                 receive = await _without_body(receive)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import resource
 import signal
 import socket
@@ -37,6 +38,7 @@ ALLOWED_BEFORE_S = {
 }  # fmt: skip
 SET_ANY = b"/any/"
 MAX_ANY_BODY = 1 << 20
+_size = re.compile(r"[0-9]{0,20}").fullmatch
 BAD_ANY = f"the body must be a whole number of bytes from 0 to {MAX_ANY_BODY}"
 
 
@@ -144,7 +146,7 @@ class Backend:
         delay, _, size = request.path[len(SET_ANY) :].decode().partition("/")
         try:
             text = contract.checked_delay(delay)
-            if not (size or "0").isdecimal() or int(size or 0) > MAX_ANY_BODY:
+            if not _size(size) or int(size or 0) > MAX_ANY_BODY:
                 raise contract.Problem(400, BAD_ANY)
         except contract.Problem as refusal:
             return respond(400, contract.error_body(str(refusal)), request)

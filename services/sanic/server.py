@@ -28,7 +28,8 @@ async def http_error(request: Request, error: SanicException) -> HTTPResponse:
 
 
 async def fault(request: Request, error: Exception) -> HTTPResponse:
-    if b"//" in request.raw_url:  # Sanic stumbles over `//`, and over a URL without a path
+    # Sanic stumbles over `//` in a path, and over a URL without one.
+    if b"//" in request.raw_url.partition(b"?")[0]:
         return answer(contract.error_body(contract.NO_ROUTE), 404)
     ErrorHandler.log(request, error)
     return answer(contract.error_body(contract.INTERNAL), 500)

@@ -48,6 +48,8 @@ def test_its_own_routes_stay_what_they_are(backend: Backend) -> None:
     assert backend.ask(get("/health", method="POST")).status == 405
 
 
-@pytest.mark.parametrize("text", ["", "61", "x", "0.1/x", "0.1/-1", f"0.1/{(1 << 20) + 1}"])
+@pytest.mark.parametrize(
+    "text", ["", "61", "x", "0.1/x", "0.1/-1", f"0.1/{(1 << 20) + 1}", "0.1/" + "9" * 5000]
+)
 def test_a_bad_one(backend: Backend, text: str) -> None:
     assert setting(backend, text) == 400

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.part("server")
 OTHER_METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"]
 UNKNOWN_PATHS = [
     "/nope",
+    "/nope://x/health",
     "/health//",
     "/health/",
     "/info/",
