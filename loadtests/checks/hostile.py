@@ -27,6 +27,7 @@ from loadtests.errors import UsageError
 from loadtests.runtime import ServiceFailed, environments
 from loadtests.runtime.local import LocalRuntime
 from loadtests.runtime.process import ServiceProcess, fetch, free_port, raise_descriptor_limit
+from loadtests.runtime.tree import ProcessTree
 
 try:
     from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -43,27 +44,33 @@ from loadtests.checks.bad_input import Input, inputs
 warnings.simplefilter("ignore", HypothesisWarning)  # of floods it would be long to show
 MORE_DESCRIPTORS = 200  # of this process and a service, beside the connections
 GROWTH_BYTES, GROWTH_OF_EACH = 8 * 2**20, 1024  # that memory may grow by in the second half
-LOG_BYTES = 200_000
 
 
 class Look:
-    """Asks a service bad things; `faults` are those found, each with its shortest input."""
+    """Asks a service bad things; `faults` are those found, each with its shortest input.
 
-    def __init__(self, url: str, log: Callable[[], str], excused: Collection[str] = ()) -> None:
+    `log_since` gives what the service has logged beyond so many bytes.
+    """
+
+    def __init__(
+        self, url: str, log_since: Callable[[int], bytes], excused: Collection[str] = ()
+    ) -> None:
         self.url = url
         self.faults: dict[str, Input] = {}
         self.asked = 0
-        self._log = log
+        self._log_since = log_since
+        self._logged_bytes = 0
         self._excused = excused
 
     def ask(self, asked: Input) -> str:
         """Send it; the fault of the answer, empty where there is none."""
         self.asked += 1
-        before = self._log()
+        self._logged_bytes += len(self._log_since(self._logged_bytes))
         received = exchange(self.url, asked)
         if asked.is_dropped:  # it may be at it still: by then it has logged what it will
             fetch(f"{self.url}/health", timeout_s=HANG_S)
-        found = fault(received, self._log().removeprefix(before), self._excused)
+        logged = self._log_since(self._logged_bytes).decode(errors="replace")
+        found = fault(received, logged, self._excused)
         if found and (found not in self.faults or asked.size < self.faults[found].size):
             self.faults[found] = asked
         return found
@@ -105,45 +112,39 @@ def names(wanted: str) -> list[str]:
 
 
 def findings(name: str, backend_url: str, options: argparse.Namespace) -> Iterator[str]:
-    """What is wrong with a service, a line each."""
+    """The faults of a service, a line each."""
     exceptions = {} if name == BACKEND else catalog.load(name).exceptions
     given_settings = {"PORT": str(free_port()), "BACKEND_URL": backend_url, "WORKERS": "1"}
     with ServiceProcess(name, given_settings) as process:
         process.wait_ready()
-        look = Look(process.url, lambda: process.log_tail(LOG_BYTES), exceptions)
+        look = Look(process.url, process.log_since, exceptions)
         half = max(1, options.requests // 2)
         look.search(half, options.seed)
-        memory, descriptors = _memory(process), _descriptors(process)
+        memory, descriptors = _held(process)
         look.search(options.requests - half, options.seed + 1000)
         for found, asked in look.faults.items():
             yield f"{found}, after {asked!r}"
-        grown = _memory(process) - memory
+        memory_after, descriptors_after = _held(process)
+        grown = memory_after - memory
         if grown > max(GROWTH_BYTES, half * GROWTH_OF_EACH):
             yield f"memory grew by {grown / 2**20:.0f} MiB in {half:,} requests"
-        if (more := _descriptors(process) - descriptors) > 20:
+        if (more := descriptors_after - descriptors) > 20:
             yield f"{more} more descriptors are open after {half:,} requests"
         path = "/delay/0" if name == BACKEND else "/?delay=0"
         if (status := fetch(process.url + path)[0]) != 200:
             yield f"a good request is answered {status} after the bad ones"
         if options.held:
             yield from crowds.held(process.url, path, options.held)
-        log = process.log_tail(LOG_BYTES)
+        logged_bytes = len(process.log_since(0))
         yield from crowds.drained(process, name, backend_url)
-        if "Traceback" in process.log_tail(LOG_BYTES).removeprefix(log):
+        if b"Traceback" in process.log_since(logged_bytes):
             yield "a traceback at its end"
 
 
-def _tree(process: ServiceProcess) -> list[psutil.Process]:
-    first = psutil.Process(process.pid)
-    return [first, *first.children(recursive=True)]
-
-
-def _memory(process: ServiceProcess) -> int:
-    return sum(one.memory_info().rss for one in _tree(process))
-
-
-def _descriptors(process: ServiceProcess) -> int:
-    return sum(one.num_fds() for one in _tree(process))
+def _held(process: ServiceProcess) -> tuple[int, int]:
+    """Memory in bytes (RSS) and open descriptors of its processes."""
+    tree = ProcessTree(lambda: [psutil.Process(process.pid)])
+    return tree.usage().rss_bytes, tree.footprint(switches=False).descriptors or 0
 
 
 def main() -> int:

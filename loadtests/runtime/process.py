@@ -88,9 +88,17 @@ class ServiceProcess:
 
     def log_tail(self, size_bytes: int = LOG_TAIL_BYTES) -> str:
         """The end of what it wrote to stdout and stderr."""
+        start = max(0, self._log_size() - size_bytes)
+        return self.log_since(start)[:size_bytes].decode(errors="replace").strip()
+
+    def log_since(self, offset_bytes: int) -> bytes:
+        """All that it has written to them beyond the first `offset_bytes`."""
         # Not by seek(): the service writes at the offset that it shares with this file.
-        start = max(0, os.fstat(self._log.fileno()).st_size - size_bytes)
-        return os.pread(self._log.fileno(), size_bytes, start).decode(errors="replace").strip()
+        new_bytes = max(0, self._log_size() - offset_bytes)
+        return os.pread(self._log.fileno(), new_bytes, offset_bytes)
+
+    def _log_size(self) -> int:
+        return os.fstat(self._log.fileno()).st_size
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Poll `/health` until it says 200; ServiceFailed after `timeout_s` or if it exits."""

@@ -101,6 +101,10 @@ class Service:
         """The service's output on stdout and stderr."""
         return self._process.log_tail(1_000_000)
 
+    def log_since(self, offset_bytes: int) -> bytes:
+        """The same beyond the first `offset_bytes`."""
+        return self._process.log_since(offset_bytes)
+
     def _tree(self) -> list[psutil.Process]:
         first = psutil.Process(self._first())
         return [first, *first.children(recursive=True)]
@@ -172,6 +176,10 @@ class ContainerService(Service):
     def log(self) -> str:
         """The service's output on stdout and stderr."""
         return docker("logs", self._container)[1]
+
+    def log_since(self, offset_bytes: int) -> bytes:
+        """The same beyond the first `offset_bytes`."""
+        return self.log().encode()[offset_bytes:]
 
     def end(self) -> None:
         """Kill what still runs, leave nothing."""

@@ -27,7 +27,7 @@ REFUSED = (
 @pytest.mark.part("server")
 def test_bad_input_does_no_harm(service: Service, about: catalog.Service) -> None:
     """Malformed heads, targets, lengths and encodings, floods, pipelines, half-closes."""
-    look = Look(service.url, service.log, about.exceptions)
+    look = Look(service.url, service.log_since, about.exceptions)
     look.search(NUMBER, SEED, shrinks=False)
     assert look.asked >= NUMBER
     assert {found: repr(asked) for found, asked in look.faults.items()} == {}
@@ -37,7 +37,7 @@ def test_bad_input_does_no_harm(service: Service, about: catalog.Service) -> Non
 @pytest.mark.part("server")
 @pytest.mark.rule("refusal log")
 def test_the_log_holds_no_traceback_of_what_is_refused(service: Service) -> None:
-    look = Look(service.url, service.log)
+    look = Look(service.url, service.log_since)
     assert [look.ask(Input((asked,), False)) for asked in REFUSED] == [""] * len(REFUSED)
 
 

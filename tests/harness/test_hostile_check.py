@@ -40,9 +40,13 @@ def server(stumbles_over: bytes) -> Iterator[str]:
         running.shutdown()
 
 
+def logs_nothing(_: int) -> bytes:
+    return b""
+
+
 def test_a_fault_is_found_and_made_short() -> None:
     with server(stumbles_over=b"%zz") as url:
-        look = Look(url, str)
+        look = Look(url, logs_nothing)
         look.search(400, 1)
     assert list(look.faults) == ["a 500"]
     shortest = b"".join(look.faults["a 500"].parts)
@@ -54,7 +58,7 @@ def test_the_same_seed_asks_the_same() -> None:
     with server(stumbles_over=b"not sent by anybody") as url:
         asked = []
         for _ in range(2):
-            look = Look(url, str)
+            look = Look(url, logs_nothing)
             look.ask = lambda one: asked.append(one) or ""  # type: ignore[method-assign,func-returns-value]
             look.search(30, 7)
     assert len(asked) == 60
