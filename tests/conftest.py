@@ -11,8 +11,8 @@ import pytest
 # Groups that take longest, and are begun first: most of them are the tests of a module.
 FIRST = (
     *("compose", "long requests", "test_bench", "test_doctored", "test_generator", "test_perfect"),
-    *("test_advise_form", "test_users", "test_sections", "test_suite", "test_figures"),
-    *("test_open", "test_held", "test_ladder", "test_site"),
+    *("test_faults", "test_overload", "test_advise_form", "test_users", "test_sections"),
+    *("test_suite", "test_figures", "test_open", "test_held", "test_ladder", "test_site"),
 )
 
 

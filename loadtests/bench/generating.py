@@ -27,7 +27,7 @@ def plan_of(
 ) -> dict[str, Any]:
     """The generator's plan for a host."""
     # Not from within a container.
-    sees_others = runtime.name == "local" and runtime.look()
+    looks = profile.of_kind.search_s and runtime.name == "local" and runtime.look()
     return {
         "host": host,
         "backend": runtime.backend_url,
@@ -35,7 +35,7 @@ def plan_of(
         "cpus": runtime.load_cpus,
         "service_cpus": runtime.service_cpus,
         # Of whom all processes of the run descend, where a search may look for others.
-        "bench": os.getpid() if profile.of_kind.search_s and sees_others else None,
+        "bench": os.getpid() if looks else None,
         "profile": profile.flat(),
         "steps": [asdict(step) for step in steps],
         "seed": seed,

@@ -30,12 +30,12 @@ RIGHT = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 HUGE_BYTES = 100_000_000
 
 
-class Faulty:
+class Faulty(Backend):
     """A backend with a fault, and the connection that asked for it."""
 
     def __init__(self, backend: Backend) -> None:
-        self.backend = backend
-        self.control = backend.client()
+        super().__init__(backend.process, backend.port, backend.log)
+        self.control = self.client()
 
     def begin(self, text: str) -> int:
         """The status of the answer to POST /fault/…"""
@@ -48,14 +48,6 @@ class Faulty:
         stats: dict[str, float] = self.control.answer().json()
         return stats
 
-    def until(self, met: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-        """The counters as soon as they are as wanted."""
-        deadline = time.monotonic() + HELD_UP_S
-        while not met(stats := self.stats()):
-            assert time.monotonic() < deadline, stats
-            time.sleep(0.01)
-        return stats
-
     def reset(self) -> None:
         """End the fault."""
         self.control.send(get("/reset", method="POST"))
@@ -63,13 +55,13 @@ class Faulty:
 
     def call(self) -> bytes:
         """All that comes in answer to one call, up to the end of the connection."""
-        with self.backend.client() as client:
+        with self.client() as client:
             client.send(CALL)
             return everything(client)
 
     def is_well(self) -> bool:
         """Whether a new connection gets three right answers one after the other."""
-        with self.backend.client() as client:
+        with self.client() as client:
             client.socket.settimeout(2)
             for _ in range(3):
                 client.send(CALL)
@@ -132,7 +124,7 @@ def begin(faulty: Faulty, kind: str, share: str = "1", seconds: float = LONG_S) 
 )
 def test_reset(faulty: Faulty, kind: str, part: bytes) -> None:
     begin(faulty, kind)
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         client.send(CALL)
         with pytest.raises(ConnectionResetError):
             everything(client)
@@ -151,7 +143,7 @@ def test_idle_connections_are_closed_without_notice(faulty: Faulty) -> None:
 @pytest.mark.parametrize("status", [500, 503])
 def test_another_status(faulty: Faulty, status: int) -> None:
     begin(faulty, str(status))
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         for _ in range(2):  # the connection is kept
             client.send(CALL)
             answer = client.answer()
@@ -165,7 +157,7 @@ def test_a_garbled_head(faulty: Faulty) -> None:
 
 def test_a_content_length_that_is_too_long(faulty: Faulty) -> None:
     begin(faulty, "wrong-length")
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         client.send(CALL)
         faulty.until(lambda stats: stats["failed"] == 1)
         client.socket.setblocking(False)
@@ -185,7 +177,7 @@ def test_a_body_that_is_cut_off(faulty: Faulty) -> None:
 
 def test_silence_lasts_until_the_fault_ends(faulty: Faulty) -> None:
     begin(faulty, "silent")
-    with faulty.backend.client() as client, faulty.backend.client() as leaver:
+    with faulty.client() as client, faulty.client() as leaver:
         for caller in (client, leaver):
             caller.send(get("/delay/0"))  # due at once, and so held
         faulty.until(lambda stats: stats["in_flight"] == 2)
@@ -200,7 +192,7 @@ def test_silence_lasts_until_the_fault_ends(faulty: Faulty) -> None:
 
 def test_a_byte_a_second(faulty: Faulty) -> None:
     begin(faulty, "trickle")
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         client.send(CALL)
         begun = time.monotonic()
         assert [client.socket.recv(100) for _ in range(3)] == [b"H", b"T", b"T"]
@@ -212,7 +204,7 @@ def test_a_byte_a_second(faulty: Faulty) -> None:
 
 def test_slow_for_ten_seconds(faulty: Faulty) -> None:
     begin(faulty, "slow")
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         begun = time.monotonic()
         client.send(CALL)
         assert client.answer().body == BODY
@@ -221,15 +213,15 @@ def test_slow_for_ten_seconds(faulty: Faulty) -> None:
 
 def test_two_answers(faulty: Faulty) -> None:
     begin(faulty, "two-answers")
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         client.send(CALL)
         assert [client.answer().body for _ in range(2)] == [BODY, b'{"delay":0,"id":"nobody"}']
 
 
 def test_a_huge_body_one_at_a_time(faulty: Faulty) -> None:
     begin(faulty, "huge-body")
-    before = faulty.backend.rss_bytes()
-    with faulty.backend.client() as client:
+    before = faulty.rss_bytes()
+    with faulty.client() as client:
         client.send(CALL)  # and nobody reads
         faulty.until(lambda stats: stats["failed"] == 1)
         assert faulty.is_well()
@@ -238,12 +230,12 @@ def test_a_huge_body_one_at_a_time(faulty: Faulty) -> None:
         assert len(huge(client)) == HUGE_BYTES
     faulty.reset()
     assert faulty.is_well()
-    assert faulty.backend.rss_bytes() < before  # which had the 100 MB to send
+    assert faulty.rss_bytes() < before  # which had the 100 MB to send
 
 
 @pytest.mark.parametrize("kind", LISTENER)
 def test_nobody_is_let_in(faulty: Faulty, kind: str) -> None:
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         client.send(CALL)
         assert client.answer().body == BODY
         begin(faulty, kind)
@@ -252,7 +244,7 @@ def test_nobody_is_let_in(faulty: Faulty, kind: str) -> None:
     error = ConnectionRefusedError if kind == "refuse" else TimeoutError
     for _ in range(3):
         with pytest.raises(error):
-            socket.create_connection(("127.0.0.1", faulty.backend.port), timeout=0.3)
+            socket.create_connection(("127.0.0.1", faulty.port), timeout=0.3)
     assert faulty.stats()["connections"] == 1
     faulty.reset()
     assert faulty.is_well()
@@ -263,7 +255,7 @@ def test_each_ends_by_itself(faulty: Faulty, kind: str) -> None:
     begin(faulty, kind, seconds=0.2)
     begun = time.monotonic()
     if kind not in LISTENER:
-        with faulty.backend.client() as client:
+        with faulty.client() as client:
             client.send(CALL)
     while True:  # until it is well: it has no other way to be
         with suppress(OSError):
@@ -276,7 +268,7 @@ def test_each_ends_by_itself(faulty: Faulty, kind: str) -> None:
 def test_a_share_of_the_calls(faulty: Faulty) -> None:
     def statuses() -> list[int]:
         begin(faulty, "500", "0.3")
-        with faulty.backend.client() as client:
+        with faulty.client() as client:
             found = []
             for _ in range(400):
                 client.send(CALL)
@@ -294,21 +286,21 @@ def test_a_share_of_the_calls(faulty: Faulty) -> None:
 def test_one_is_replaced_by_the_next(faulty: Faulty) -> None:
     for kind in (*LISTENER, "silent", "500"):
         begin(faulty, kind)
-    assert faulty.backend.ask(CALL).status == 500
+    assert faulty.ask(CALL).status == 500
     begin(faulty, "close-idle")
     assert faulty.call().endswith(BODY)
 
 
 def test_calls_of_any_path_too(faulty: Faulty) -> None:
-    assert faulty.backend.ask(get("/any/0", method="POST")).status == 200
+    assert faulty.ask(get("/any/0", method="POST")).status == 200
     begin(faulty, "503")
-    assert faulty.backend.get("/orders").status == 503
-    assert faulty.backend.get("/health").status == 200
+    assert faulty.get("/orders").status == 503
+    assert faulty.get("/health").status == 200
 
 
 def test_in_a_pipeline(faulty: Faulty) -> None:
     begin(faulty, "500", "0.5")
-    with faulty.backend.client() as client:
+    with faulty.client() as client:
         client.send(CALL * 20)
         assert {client.answer().status for _ in range(20)} == {200, 500}
         begin(faulty, "silent")

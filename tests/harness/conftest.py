@@ -30,7 +30,10 @@ Stage = Callable[..., list[Service]]
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """`stage("good", late="exits")` makes services of this Python in front of the real backend."""
+    """`stage("good", late="exits")` makes services of this Python in front of the real backend.
+
+    They are processes of `script`, fake_service.py or another.
+    """
     real = environments.python(BACKEND)
     environments.ensure([BACKEND])
     services = tmp_path / "services"
@@ -54,13 +57,13 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(instruments, "measure", lambda runtime: None)
     monkeypatch.setattr(perfect, "measure", lambda part, seed, instruments: {})
 
-    def make(*good: str, **faults: str) -> list[Service]:
+    def make(*good: str, script: Path = FAKE, **faults: str) -> list[Service]:
         for name, fault in {**dict.fromkeys(good, "none"), **faults}.items():
             folder = services / name
             folder.mkdir()
             (folder / "app.py").touch()
             (folder / "service.toml").write_text(TOML)
-            (folder / "serve").write_text(f'exec python "{FAKE}" {name} {fault}\n')
+            (folder / "serve").write_text(f'exec python "{script}" {name} {fault}\n')
         return [catalog.load(name) for name in [*good, *faults]]
 
     return make

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import conftest
 import pytest
 from conftest import SETTINGS, Stage
 from pages import Page, page
@@ -64,18 +63,18 @@ def test_a_huge_body_is_right_with_nothing_but_spaces_in_it() -> None:
     assert judged(200, huge, RIGHT)[0] == "wrong"
 
 
+FAULTY = Path(__file__).with_name("faulty_service.py")
 Try = Callable[..., list[Point]]
 
 
 @pytest.fixture
-def attempt(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Try:
+def attempt(stage: Stage) -> Try:
     """`attempt("hides", "500", "kill")`: the points of a service that meets faults so."""
-    monkeypatch.setattr(conftest, "FAKE", Path(__file__).with_name("faulty_service.py"))
     settings = SETTINGS | {"CONCURRENCY": "20", "BACKEND_TIMEOUT_S": "0.5"}
     runtime = LocalRuntime("a test asks for it", [], settings)
 
     def make(way: str, *faults: str, **given: float) -> list[Point]:
-        service = stage(mine=way)[0]
+        service = stage(script=FAULTY, mine=way)[0]
         with runtime:
             return turn(runtime, service, faults, **given)
 
@@ -148,7 +147,6 @@ def test_one_that_loses_slots(attempt: Try) -> None:
 def test_an_interrupted_one_leaves_the_backend_well(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(conftest, "FAKE", Path(__file__).with_name("faulty_service.py"))
     runtime = LocalRuntime("a test asks for it", [], SETTINGS)
     disturb = runtime.disturb
 
@@ -157,7 +155,7 @@ def test_an_interrupted_one_leaves_the_backend_well(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runtime, "disturb", disturb_and_interrupt)
-    service = stage(mine="survives")[0]
+    service = stage(script=FAULTY, mine="survives")[0]
     with runtime:
         with pytest.raises(KeyboardInterrupt):
             turn(runtime, service, (fault,))

@@ -11,10 +11,8 @@ from conftest import Stage
 from test_bench import run
 from test_generator import profile
 
-from loadtests.bench.generating import plan_of, told
 from loadtests.bench.profiles import UnknownProfile
 from loadtests.bench.verdict import judge
-from loadtests.catalog import Service
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
 from loadtests.workloads import KINDS
@@ -152,20 +150,24 @@ def test_what_is_not_the_services_makes_a_point_invalid(
     assert reason in found
 
 
-def windows(runtime: LocalRuntime, service: Service) -> list[dict[str, Any]]:
-    """The generator's last words on the two kinds of callers."""
-    of = profile(**OVERLOAD)
-    with runtime, runtime.service(service) as running:
-        plan = plan_of(runtime, running.url, of, of.steps(), "1 1") | {"cpus": []}
-        return list(told(runtime, plan, 120))
+def test_points_of_a_run(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
+    """A point of each kind of callers: valid though requests failed, with what it held.
 
-
-def test_callers_of_a_service_with_a_queue(stage: Stage, runtime: LocalRuntime) -> None:
-    """It answers 50 requests/s, one after the other, and knows nothing of callers that left."""
-    found = windows(runtime, stage(slow="queues")[0])
-    assert [window["scenario"] for window in found] == ["tiny-gives-up", "tiny-retries"]
-    for window, most in zip(found, (1, 3), strict=True):
-        about = window["overload"]
+    The service answers 50 requests/s, one after the other, and knows nothing of callers that left.
+    """
+    _, result = run(runtime, stage(slow="queues"), tmp_path / "results", **OVERLOAD)
+    assert [point.scenario for point in result.points] == ["tiny-gives-up", "tiny-retries"]
+    for point in result.points:
+        assert [why for why in point.invalid_because if not _of_the_machine(why)] == []
+        assert point.failures > 0.001 * point.requests
+        assert (point.starved, point.bound, point.arrivals) == (False, "", "poisson")
+        rest, *loaded, left = point.looks
+        assert (rest["when"], left["when"]) == ("rest", "left")
+        assert {look["when"] for look in loaded} == {"loaded"}
+        assert all(look["descriptors"] > 0 for look in point.looks)
+        assert max(look["descriptors"] for look in loaded) > rest["descriptors"]
+    for point, most in zip(result.points, (1, 3), strict=True):
+        about = point.overload
         assert 0 < about["capacity_rps"] < 60 and about["users"] == 200
         seconds = about["seconds"]
         assert len(seconds) == 9
@@ -180,26 +182,11 @@ def test_callers_of_a_service_with_a_queue(stage: Stage, runtime: LocalRuntime) 
         )
         assert due[1] > 4 * due[0]
         assert lost[1] > lost[0]
-        assert window["failure_kinds"].keys() == {"timeout"}
+        assert point.failure_kinds.keys() == {"timeout"}
         assert about["calls"] > about["unwanted_calls"] > 0
         # A caller that gives up has sent one request, one that retries some or all of three.
         assert sum(sent) <= most * (sum(due) + 20)
         assert (sum(sent) > 1.2 * sum(due)) == (most > 1)
-
-
-def test_points_of_a_run(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:
-    """A point of each kind of callers: valid though requests failed, with what it held."""
-    _, result = run(runtime, stage(slow="queues"), tmp_path / "results", **OVERLOAD)
-    assert [point.scenario for point in result.points] == ["tiny-gives-up", "tiny-retries"]
-    for point in result.points:
-        assert [why for why in point.invalid_because if not _of_the_machine(why)] == []
-        assert point.failures > 0.001 * point.requests
-        assert (point.starved, point.bound, point.arrivals) == (False, "", "poisson")
-        rest, *loaded, left = point.looks
-        assert (rest["when"], left["when"]) == ("rest", "left")
-        assert {look["when"] for look in loaded} == {"loaded"}
-        assert all(look["descriptors"] > 0 for look in point.looks)
-        assert max(look["descriptors"] for look in loaded) > rest["descriptors"]
 
 
 def _of_the_machine(why: str) -> bool:

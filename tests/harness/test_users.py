@@ -23,7 +23,7 @@ from loadtests.load import users
 
 class Impatient(users.DelayUser):
     delay = "0.01"
-    timeout_s = 0.5
+    timeout_s = 1.0
     pause_after_failure_s = 0.01
 
 class Herd(users.DelayUser):

@@ -15,7 +15,7 @@ from typing import Any
 import gevent
 
 from loadtests.load import base
-from loadtests.load.base import StepFailed
+from loadtests.load.base import StepFailed, backend_stats
 from loadtests.load.connection import Connection
 from loadtests.load.crowd import Crowd
 from loadtests.load.failure import RequestFailed
@@ -151,6 +151,5 @@ class Load(base.Load):
         return [f"{sum(bad.values())} of {of} held requests were not answered as asked ({kinds})"]
 
     def _at_backend(self) -> int:
-        stats = self.backend.exchange(b"GET /stats HTTP/1.1\r\nHost: held\r\n\r\n")[1]
-        in_flight: int = json.loads(stats)["in_flight"]
+        in_flight: int = backend_stats(self.backend)["in_flight"]
         return in_flight

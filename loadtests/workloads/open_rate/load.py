@@ -70,9 +70,13 @@ class Load(HttpLoad):
         """Have requests arrive at the step's rate, when the service is warm."""
         tidy()  # while nobody waits: with arrivals under way it would put some in line
         self.user.arrivals = step["arrivals"]
-        self.user.rate_rps = WARM * step["rate_rps"]
+        self.warm(step)
         super().prepare(step)
         self.arrive(step["rate_rps"], step["scenario"])
+
+    def warm(self, step: dict[str, Any]) -> None:
+        """Have requests arrive with which the service warms up."""
+        self.user.rate_rps = WARM * step["rate_rps"]
 
     def arrive(self, rate_rps: float, name: str) -> None:
         """Begin with the arrivals of a name, and let what is in flight become what it will be."""
@@ -131,8 +135,9 @@ class Load(HttpLoad):
         """How many arrivals a window was to have so far."""
         return (self.user.rate_rps or 0.0) * (perf_counter() - self.opened)
 
-    def await_first_answers(self) -> None:
+    def unserved(self) -> int:
         """One stream is no user that joins: what arrives late belongs to it."""
+        return 0
 
     def served(self) -> None:
         """There are no users."""

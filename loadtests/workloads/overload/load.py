@@ -6,12 +6,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from itertools import groupby
+from math import floor
 from time import perf_counter, process_time
 from typing import Any
 
 import gevent
 
-from loadtests.load.base import StepFailed, backend_stats, say, tidy
+from loadtests.load.base import StepFailed, backend_stats, say
 from loadtests.load.connection import Connection
 from loadtests.load.failure import RequestFailed
 from loadtests.load.histogram import figures
@@ -84,13 +85,15 @@ class Load(open_rate.Load):
 
     def prepare(self, step: dict[str, Any]) -> None:
         """Have the usual callers come, until the service is warm."""
-        tidy()
         self.scenario, self.user.attempts = step["scenario"], step["attempts"]
-        self.user.arrivals = step["arrivals"]
         self.user.pauses = random.Random(f"{self.seed} pauses")
-        self.user.rng = random.Random(f"{self.seed} {self.scenario} before")
-        self.user.rate_rps = self.rate_rps(self.profile["usual"])
-        super(open_rate.Load, self).prepare(step)
+        super().prepare(step)
+
+    def warm(self, step: dict[str, Any]) -> None:
+        self.begin_arrivals(self.rate_rps(self.profile["usual"]), f"{self.scenario} before")
+
+    def arrive(self, rate_rps: float, name: str) -> None:
+        """Each phase of the window begins with arrivals of its own."""
 
     def begin(self) -> None:
         super().begin()
@@ -100,16 +103,18 @@ class Load(open_rate.Load):
     def run(self, window_s: float) -> None:
         """The usual load, the overload, the usual load; the seconds begin with the window."""
         noting = gevent.spawn(self.note_on)
-        for phase, (share, seconds) in self.phases(window_s).items():
-            self.begin_arrivals(self.rate_rps(share), f"{self.scenario} {phase}")
-            used, begun = self.used_s(), perf_counter()
-            super().run(seconds)
-            if phase == "over":  # the busiest
-                passed_s = perf_counter() - begun
-                shares = [(b - a) / passed_s for a, b in zip(used, self.used_s(), strict=True)]
-                names = ("generator_cpu", "backend_cpu")
-                self.busy = dict(zip(names, (round(share, 3) for share in shares), strict=True))
-        noting.kill()
+        try:
+            for phase, (share, seconds) in self.phases(window_s).items():
+                self.begin_arrivals(self.rate_rps(share), f"{self.scenario} {phase}")
+                used, begun = self.used_s(), perf_counter()
+                super().run(seconds)
+                if phase == "over":  # the busiest
+                    passed_s = perf_counter() - begun
+                    shares = [(b - a) / passed_s for a, b in zip(used, self.used_s(), strict=True)]
+                    names = ("generator_cpu", "backend_cpu")
+                    self.busy = dict(zip(names, (round(share, 3) for share in shares), strict=True))
+        finally:
+            noting.kill()
 
     def phases(self, window_s: float) -> dict[str, tuple[float, float]]:
         """The share of the capacity and the length of each, in turn."""
@@ -177,9 +182,9 @@ class Load(open_rate.Load):
         """Of the arrivals that were due in each: how many were answered in time, and their p99."""
         attempts = [0] * int(duration_s)
         for at in self.user.attempted:
-            if 0 <= (second := int(at - self.opened)) < len(attempts):
+            if 0 <= (second := floor(at - self.opened)) < len(attempts):
                 attempts[second] += 1
-        due = sorted((int(due - self.opened), ms, good) for due, ms, good in self.ended)
+        due = sorted((floor(due - self.opened), ms, good) for due, ms, good in self.ended)
         by_second = {second: list(group) for second, group in groupby(due, lambda one: one[0])}
         for second, sent in enumerate(attempts):
             group = by_second.get(second, [])

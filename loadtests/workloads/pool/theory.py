@@ -136,7 +136,7 @@ def _constant(rate_rps: float, delay_s: float, slots: int) -> Callable[[float], 
 def _queued(offered: float, slots: int) -> list[float]:
     """How often at most 0, 1, 2, … requests have no slot, with constant delays.
 
-    Who is there after a delay: those who had no slot before it, and the arrivals since then. That
+    After a delay those are there who had no slot before it, and the arrivals since then. That
     is a chain, which is followed until it changes no more, from Poisson's on, as of many slots.
     """
     arrivals = _poisson(offered)
