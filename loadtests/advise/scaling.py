@@ -1,4 +1,4 @@
-"""What several processes of a service do together, as `cores` measured it."""
+"""How several processes of a service do together, as `cores` measured it."""
 
 from __future__ import annotations
 

@@ -244,6 +244,6 @@ def used(
 
 
 def _held(running: Running) -> dict[str, int | None]:
-    """What a service holds now: memory, threads and descriptors."""
+    """The memory, threads and descriptors that a service holds now."""
     held = running.footprint(switches=False)
     return {name: getattr(held, name) for name in ("pss_bytes", "threads", "descriptors")}

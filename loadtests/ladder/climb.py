@@ -1,7 +1,7 @@
 """Runs the rungs and measures them from outside: not one of them contains a stopwatch.
 
-What a rung achieved is what the backend answered meanwhile; what it cost is
-what the system says of its process.
+A rung achieved as much as the backend answered meanwhile; it cost as much as the
+system says of its process.
 """
 
 from __future__ import annotations

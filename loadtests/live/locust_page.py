@@ -23,7 +23,7 @@ def extend(app: Flask, session: Session) -> None:
     def prepare_test() -> Response | None:
         """Before Locust starts a test: have the services up that it is to load.
 
-        What cannot be started is said in Locust's form.
+        Locust's form names a service that cannot be started.
         """
         if request.endpoint == "locust.stop":
             session.end_turns()

@@ -106,8 +106,8 @@ def of_bench(
 ) -> str | None:
     """A figure of the newest run of a profile, None where it was not measured.
 
-    What is not valid says so, a lower bound has ≥ before it, the longest time in the
-    place of a percentile ≤, and who cannot do it a dash. WrongMarker for an unknown
+    A figure that is not valid says so, a lower bound has ≥ before it, the longest time in the
+    place of a percentile ≤, and a service that cannot do it has a dash. WrongMarker for an unknown
     service or field, or for a `where` that fits several scenarios.
     """
     newest = results.newest(profile)
