@@ -86,28 +86,32 @@ def contents(results: Results) -> dict[str, str]:
     """The files of the site, by their paths."""
     shown = measured.newest(results)
     pages = Pages(catalog.select(""))
-    _answer(pages, results, shown)
-    _results(pages, results, shown)
+    charts = _first_charts(results)
+    climb = ladder.chart(results.ladder.rungs) if results.ladder else None
+    _answer(pages, results, charts)
+    _results(pages, results, shown, climb)
     _services(pages, shown, sources.pairs())
     twos = comparisons.of_each(results.entries)
     _across(pages, results, shown, comparisons.first(twos))
-    return pages.files | comparisons.files(twos) | _pictures(results, shown) | _assets()
+    return pages.files | comparisons.files(twos) | _pictures(charts, shown, climb) | _assets()
 
 
-def _answer(pages: Pages, results: Results, shown: dict[str, list[Shown]]) -> None:
+def _answer(pages: Pages, results: Results, charts: dict[str, Chart]) -> None:
     pages.add(
         "index.html",
         "index.html.j2",
         "Threads, greenlets or an event loop?",
         said=answer.of(results),
         headline=headline.of(results),
-        charts=_first_charts(results),
+        charts=charts,
         source=results.suite and results.suite.run,
         advice=form.of(results),
     )
 
 
-def _results(pages: Pages, results: Results, shown: dict[str, list[Shown]]) -> None:
+def _results(
+    pages: Pages, results: Results, shown: dict[str, list[Shown]], climb: Chart | None
+) -> None:
     """The list of all results, a page for each profile that there is, and one for the ladder."""
     titles = _titles() | {name: of[0].told.part.title for name, of in shown.items()}
     every = [one for of_profile in shown.values() for one in of_profile]
@@ -133,7 +137,7 @@ def _results(pages: Pages, results: Results, shown: dict[str, list[Shown]]) -> N
             "ladder.html.j2",
             results.ladder.title,
             climbed=results.ladder,
-            picture=ladder.chart(results.ladder.rungs),
+            picture=climb,
             table_of=quote.ladder_table(results.ladder),
         )
 
@@ -174,13 +178,15 @@ def _first_charts(results: Results) -> dict[str, Chart]:
     return {whole.name: whole} if whole else {}
 
 
-def _pictures(results: Results, shown: dict[str, list[Shown]]) -> dict[str, str]:
+def _pictures(
+    charts: dict[str, Chart], shown: dict[str, list[Shown]], climb: Chart | None
+) -> dict[str, str]:
     """The pictures of all charts that pages show."""
-    charts = _first_charts(results)
+    charts = dict(charts)
     for one in (one for of_profile in shown.values() for one in of_profile):
         charts |= {one.chart(chart.name): chart for chart in one.told.charts}
-    if results.ladder:
-        charts["ladder"] = ladder.chart(results.ladder.rungs)
+    if climb:
+        charts["ladder"] = climb
     files: dict[str, str] = {}
     for name, chart in charts.items():
         files |= pictures.of(name, chart)
@@ -190,7 +196,8 @@ def _pictures(results: Results, shown: dict[str, list[Shown]]) -> dict[str, str]
 def _assets() -> dict[str, str]:
     """The style and the scripts that pages share."""
     sheets = (rendering.TEMPLATES / "report.css", TEMPLATES / "site.css")
-    style = interactive.hues() + "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    # Joined: a Markup plus a text would escape the text, as if it stood in a page.
+    style = "".join([interactive.hues(), *(one.read_text(encoding="utf-8") for one in sheets)])
     scripts = {
         f"assets/{path.name}": path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.js")
     }

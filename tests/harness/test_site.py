@@ -23,6 +23,7 @@ from loadtests.catalog import ROOT
 from loadtests.cli.main import run as waits
 from loadtests.compare.comparison import WORSE
 from loadtests.record import Run, summarise
+from loadtests.report.pages import rendering
 from loadtests.report.results import stored
 from loadtests.report.results.stored import Entry, Results
 from loadtests.report.sections import SECTIONS
@@ -213,6 +214,19 @@ def test_suites_stand_beside_each_other_by_machine() -> None:
     )
     old, new = (float(cell.text) for cell in row.cells[2:])
     assert new == pytest.approx(2 * old, rel=0.02)
+
+
+def test_its_style_is_that_of_its_sheets(site: Path) -> None:
+    style = (site / build.STYLE).read_text(encoding="utf-8")
+    for sheet in (rendering.TEMPLATES / "report.css", build.TEMPLATES / "site.css"):
+        assert sheet.read_text(encoding="utf-8") in style
+
+
+def test_a_site_is_replaced(site: Path, tmp_path: Path) -> None:
+    target = tmp_path / "site"
+    for text in ("first", "second"):
+        build.write({build.STYLE: (site / build.STYLE).read_text(), "index.html": text}, target)
+    assert (target / "index.html").read_text() == "second"
 
 
 def test_a_folder_that_is_no_site_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
