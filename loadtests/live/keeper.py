@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from loadtests.catalog import Service
 from loadtests.report.charts.theme import HUES, OTHER
 from loadtests.report.results.waiting import thing_that_waits
 from loadtests.runtime import Running, ServiceFailed
 from loadtests.runtime.environments import InstallError
+from loadtests.runtime.process import fetch
 
 EVERY_S = 0.5  # it asks
 LOOK_EVERY_S = 1.0
@@ -45,7 +45,7 @@ class Keeper:
         services: list[Service],
         start: Callable[[Service], AbstractContextManager[Running]],
     ) -> None:
-        self._address = urlsplit(url).netloc
+        self._url = url
         self._services = {service.name: service for service in services}
         self._start = start
         self._up: dict[str, _Up] = {}
@@ -85,13 +85,12 @@ class Keeper:
             self._looked = time.monotonic()
             uses = self._uses()
         said = {"up": list(self._up), "failed": self._failed, "uses": uses, **more}
-        connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_S)
-        try:
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/live/keeper", json.dumps(said), headers)
-            answer = json.load(connection.getresponse())
-        finally:
-            connection.close()
+        headers = {"Content-Type": "application/json"}
+        url = f"{self._url}/live/keeper"
+        status, told = fetch(url, "POST", headers, TIMEOUT_S, json.dumps(said))
+        if status != 200:
+            raise http.client.HTTPException(f"{url} was answered with {status}")
+        answer = json.loads(told)
         self._failed, self._loaded = {}, set(answer["loaded"])
         wanted: list[str] = answer["wanted"]
         return wanted

@@ -58,9 +58,6 @@ def _prepare(session: Session) -> None:
     except ArgumentTypeError as error:
         raise Refused(f"delay or rate {error}") from None
     chosen = [name for text in form.getlist("service") for name in text.split(",")]
-    session.stop()
-    session.choose(chosen or session.chosen)
-    session.bring_up(session.chosen)
+    session.prepare(chosen or session.chosen, rate)
     users = form.get("user_count", "")
     session.users = math.ceil(int(users) / len(session.chosen)) if users.isdecimal() else 1
-    session.rate_rps, session.in_turn = rate, False

@@ -82,6 +82,13 @@ class Session:
                 raise Refused(f"{', '.join(names)} not up within {START_S:g} s")
             gevent.sleep(0.05)
 
+    def prepare(self, names: list[str], rate_rps: float, in_turn: bool = False) -> None:
+        """End the test, and have these services up for the next; Refused as by what it calls."""
+        self.stop()
+        self.choose(names)
+        self.bring_up(names)
+        self.rate_rps, self.in_turn = rate_rps, in_turn
+
     def start(
         self, names: list[str], users: int, delay: str, rate: str = "", in_turn: bool = False
     ) -> None:
@@ -90,10 +97,7 @@ class Session:
         Each has so many users, or one that is a stream of arrivals at `rate` a second.
         """
         self._await_a_worker()
-        self.stop()
-        self.choose(names)
-        self.bring_up(names)
-        self.rate_rps, self.in_turn = float(rate or 0), in_turn
+        self.prepare(names, float(rate or 0), in_turn)
         self.users = 1 if self.rate_rps else users
         vars(self.environment.parsed_options).update(
             service=self.chosen,

@@ -132,7 +132,7 @@ def _types(given: Mapping[str, Any]) -> Iterable[str]:
             yield f"{key} must be {names[kind]}: {what}"
     if "path" not in given:
         yield f'path is missing: {KEYS["path"][1]}, such as "/orders/1"'
-    if "command" not in given and "image" not in given:
+    if "command" not in given and not given.get("image"):
         yield "command or image must be there: what starts it"
 
 

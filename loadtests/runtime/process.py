@@ -169,14 +169,18 @@ def on_leash(command: Sequence[str], python: str = sys.executable) -> list[str]:
 
 
 def fetch(
-    url: str, method: str = "GET", headers: dict[str, str] | None = None, timeout_s: float = 5
+    url: str,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    timeout_s: float = 5,
+    body: str | None = None,
 ) -> tuple[int, bytes]:
     """One request on a connection of its own: status and body; OSError or HTTPException."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        connection.request(method, path, headers=headers or {})
+        connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         return response.status, response.read()
     finally:

@@ -63,10 +63,10 @@ def files(twos: list[Two]) -> dict[str, str]:
     left = MOST_BYTES
     for two in twos:
         text = _script(two, two.document)
-        if len(text) > left:
+        if len(text.encode()) > left:
             command = f"make compare A={two.a.folder.name} B={two.b.folder.name}"
             text = _script(two, {"why_not": [f"too much for this page; {command} says it"]})
-        left -= len(text)
+        left -= len(text.encode())
         found[two.path] = text
     return found
 

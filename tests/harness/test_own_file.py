@@ -47,6 +47,7 @@ MISTAKES = {
     "no upstream": ("{upstream}", "x", "no {upstream}: give the variable"),
     "no port": ("{port}", "8000", "no {port} in command or environment"),
     "neither": ("command = ", "expect = ", "command or image must be there"),
+    "an empty image": ("command = ", 'image = ""  # ', "command or image must be there"),
     "a folder for an image": ("path", 'image = "x"\ndirectory = "."\npath', "not for an image"),
     "a bad name": ('"orders"', '"My Orders"', "name must be of small letters"),
     "a number as a variable": ('"{port}"', "1", "environment must have texts"),

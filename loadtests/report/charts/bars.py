@@ -135,7 +135,7 @@ def view(data: Sequence[Record], axis: Axis, named: bool = True) -> Spec:
             rows.order(),
             *rows.bounds(axis.limit, axis.perfect),
             {
-                "mark": {"type": "bar", "strokeWidth": 1.3, "height": {"band": 0.68}},
+                "mark": BAR,
                 "encoding": shape | _look(data),
             },
             rows.interval(),

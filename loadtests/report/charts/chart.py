@@ -40,13 +40,23 @@ class Chart:
     alt: str
     spec: Spec
 
-    @cached_property
+    @property
     def svg(self) -> str:
         """A still picture on white paper: the same to the byte for the same data."""
         return self.still(WIDTH)
 
     def still(self, width: int) -> str:
         """The same for a place of so many pixels."""
+        if width not in self._stills:
+            self._stills[width] = self._drawn(width)
+        return self._stills[width]
+
+    @cached_property
+    def _stills(self) -> dict[int, str]:
+        """Those that were drawn, by their widths: a page asks for the size before the picture."""
+        return {}
+
+    def _drawn(self, width: int) -> str:
         still = sized(self.spec, width)
         _without_hover(still)
         config = theme.config()

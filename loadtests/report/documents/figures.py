@@ -216,6 +216,8 @@ def _chart(given: _Given) -> str | None:
         climbed = given.results.ladder
         found = climbed and (climbed.folder, climbed.folder / f"{name}.svg", climbed.title)
     elif profile == SUITE:
+        if name != overview.NAME:
+            raise WrongMarker(f"{SUITE} has one chart, {overview.NAME}, not {name!r}")
         found = _of_suite(given.results)
     else:
         newest = given.results.newest(profile)

@@ -198,9 +198,10 @@ def times(value: float) -> str:
     return f"×{number(value, 3 if 1 <= value < 2 else 2)}"  # ×1.0 would be all of ±5 %
 
 
-def reproduce(run: Run) -> str:
-    """The command that measures the same again."""
+def reproduce(run: Run, profile: str = "") -> str:
+    """The command that measures the same again; of a suite, one `profile` of it."""
+    profile = profile or run.profile
     others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
     if others != services(run):
-        return f"waits bench --file … --profile {run.profile} --against {','.join(others)}"
-    return f'make bench PROFILE={run.profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}'
+        return f"waits bench --file … --profile {profile} --against {','.join(others)}"
+    return f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}'

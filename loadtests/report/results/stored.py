@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ class Entry:
     def started_at(self) -> str:
         return self.run.started_at
 
-    @property
+    @cached_property
     def parts(self) -> list[Part]:
         return split(self.run)
 
@@ -70,7 +71,7 @@ class Results:
     climbed: list[Climbed]
     wrong: list[str]
 
-    @property
+    @cached_property
     def suite(self) -> Entry | None:
         """The newest complete suite, or else the newest of which a profile is complete."""
         suites = [entry for entry in self.entries if entry.run.profile == SUITE]
