@@ -127,8 +127,16 @@ def _used_s(first: Look, last: Look) -> dict[int, float]:
         used[pid] = (now.cpu_s - then.cpu_s) + (now.children_s - then.children_s)
     for pid, then in first.processes.items():
         same = pid in last.processes and last.processes[pid].began == then.began
-        if not same and then.parent in used:  # which now has all of it, also from before
-            used[then.parent] -= then.cpu_s + then.children_s
+        if same:
+            continue
+        # Who buried it now has all of it, also from before: its parent, or the next one up
+        # where that has ended, too.
+        heir, seen = then.parent, {pid}
+        while heir not in used and heir in first.processes and heir not in seen:
+            seen.add(heir)
+            heir = first.processes[heir].parent
+        if heir in used:
+            used[heir] -= then.cpu_s + then.children_s
     return used
 
 
