@@ -152,7 +152,7 @@ def _notes(question: Question, measured: Measured, shown: Sequence[Judged]) -> l
     ]
     if outside := _outside(question, measured):
         notes.append(
-            f"Outside what was measured: {'; '.join(outside)}. What was measured nearest counts."
+            f"Outside what was measured: {'; '.join(outside)}. The nearest measured counts."
         )
     if any((one.need.processes or 1) > one.service.most_processes for one in shown):
         notes.append(BEYOND if any(one.service.several for one in shown) else SCALING)

@@ -60,6 +60,8 @@ def sources(results: Results) -> Sources | None:
 
 
 def _counts(part: Part) -> bool:
+    if part.settings.get("new_connections"):  # whose cost is in each request
+        return False
     return part.kind in KINDS and part.name not in LEFT_OUT and bool(part.run.points)
 
 

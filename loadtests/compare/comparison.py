@@ -71,8 +71,8 @@ class Comparison:
         return (
             "Ratios are those of the geometric means over the rounds, B ÷ A, in brackets an "
             "interval that is wide enough for all of them together: of equal runs 5 in 100 have a "
-            f"figure whose interval misses 1. {DRIFT[self.whole is not None]} What is missing, "
-            "invalid or a lower bound (≥) is not compared."
+            f"figure whose interval misses 1. {DRIFT[self.whole is not None]} Figures that are "
+            "missing, invalid or a lower bound (≥) are not compared."
         )
 
 

@@ -39,8 +39,9 @@ class RawHttpUser(User):
     """A closed-workload user: one connection, one request at a time, no pause.
 
     Subclasses give `path()`, what to send, and `is_right()`, whether the body
-    is the one that was asked for. Where there is an `asked` that is the request, of a service
-    that does not know the contract. Where there is a `recorder` Locust hears of no request.
+    is the one that was asked for. With `new_connections` each request asks to close its own.
+    Where there is an `asked` that is the request, of a service that does not know the contract.
+    Where there is a `recorder` Locust hears of no request.
 
     A user connects, gives the server `settle_s` to accept (a busy event loop
     may accept one connection a turn, and leave the last ones waiting for
@@ -52,6 +53,7 @@ class RawHttpUser(User):
     asked: ClassVar[Asked | None] = None
     recorder: ClassVar[Recorder | None] = None
     counts: ClassVar[Counts] = Counts()  # a class has its own
+    new_connections: ClassVar[bool] = False
     timeout_s = 60.0
     settle_s = 0.1
     spread_s = 0.0
@@ -196,7 +198,8 @@ class RawHttpUser(User):
         if self.asked:
             return self.asked.message((self.host or "").removeprefix("http://"))
         host = self.connection.address.header.encode()
-        return b"GET %s HTTP/1.1\r\nHost: %s\r\nX-Request-ID: " % (self.path(), host)
+        closes = b"Connection: close\r\n" if self.new_connections else b""
+        return b"GET %s HTTP/1.1\r\nHost: %s\r\n%bX-Request-ID: " % (self.path(), host, closes)
 
     def message(self, head: bytes, request_id: bytes) -> bytes:
         """The request with this id, of which `head` is the beginning."""

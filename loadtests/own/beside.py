@@ -67,7 +67,11 @@ def _at(run: Run, users: int, delay_s: float) -> tuple[list[Summary], float]:
 
     A factor in the delay counts as much as its fourth power in the users.
     """
-    profiles = {name for name, about in run.workloads.items() if about["kind"] in LIKE}
+    profiles = {
+        name
+        for name, about in run.workloads.items()
+        if about["kind"] in LIKE and not about.get("new_connections")
+    }
     rows = [row for row in run.summary if row.profile in profiles and row.valid and row.rps]
     rows = [row for row in rows if "again_of" not in run.services[row.service]]
 

@@ -44,8 +44,9 @@ def left(engine: Engine, project: str) -> list[str]:
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def runtime(engine: Engine) -> Iterator[ComposeRuntime]:
+    """One for all tests that leave it as it was: it takes seconds to come and to go."""
     with ComposeRuntime("a test", ["tornado"], SETTINGS) as runtime:
         yield runtime
     assert left(engine, runtime.project) == []

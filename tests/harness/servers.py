@@ -22,6 +22,7 @@ class Request:
     connection: int
     number: int
     first: bool  # on its connection
+    last: bool = False  # as it says itself
     at: float = field(default_factory=time.perf_counter)
 
     @property
@@ -129,6 +130,7 @@ class Server:
                     connection=connection,
                     number=len(self.requests) + 1,
                     first=first,
+                    last=fields.get("connection") == "close",
                 )
                 first = False
                 self.requests.append(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import linear_regression, median
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import run_clients
 import run_costs
+import run_overload
 import runs
 
 from loadtests import catalog
@@ -74,6 +76,17 @@ def test_what_the_harness_bound_is_no_breaking_point() -> None:
     cells = row(results(run), "flask-threads")
     assert cells[2].startswith("≥ ")
     assert cells[5].startswith("not seen: ") and "generator" in cells[5]
+
+
+@pytest.mark.parametrize(("back", "said"), [(8, "back after 8 s"), (None, "not back within 12 s")])
+def test_a_row_says_whether_it_comes_back(
+    monkeypatch: pytest.MonkeyPatch, back: int | None, said: str
+) -> None:
+    monkeypatch.setitem(run_overload.BACK["flask-threads"], 3, back)
+    overload = run_overload.run()
+    assert row(results(overload), "flask-threads")[5] == f"after an overload {said}"
+    both = results(run_costs.run("capacity", services=("flask-threads",)), overload)
+    assert row(both, "flask-threads")[5].endswith(f"; after an overload {said}")
 
 
 def test_nothing_measured_is_nothing_said() -> None:
@@ -150,6 +163,30 @@ def test_the_table_follows_from_run_json() -> None:
             figures_said[1], of_service("cost", service, "cpu_ms_per_request", rate_rps=200)
         )
         assert near(figures_said[2], slope(service))
+
+
+@measured
+def test_who_comes_back_follows_from_run_json() -> None:
+    """From then on no two seconds in a row fall short; of who does not, one of the last two."""
+    rows = [line.strip("| ").split(" | ") for line in block("headline").splitlines() if "|" in line]
+    told = {name.split()[0]: breaks for _, name, _, _, _, breaks in rows[2:]}
+    retried = [p for p in points("overload") if p["scenario"].endswith("retries")]
+    assert {p["service"] for p in retried} == {
+        name for name, breaks in told.items() if "after an overload" in breaks
+    }
+    for point in retried:
+        seconds = point["overload"]["seconds"]
+        usual_ms = median(one["p99_ms"] for one in seconds[:5])
+        short = [
+            one["answered"] < 0.98 * one["due"] or (one["p99_ms"] or 1e9) > 1.4 * usual_ms
+            for one in seconds[15:]
+        ]
+        ended = re.search(r"back after (\d+) s", told[point["service"]])
+        if ended is None:
+            assert any(short[-2:])
+        else:
+            after = [one["answered"] < 0.9 * one["due"] for one in seconds[14 + int(ended[1]) :]]
+            assert not any(one and other for one, other in pairwise(after))
 
 
 def slope(service: str) -> float:

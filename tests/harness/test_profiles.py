@@ -122,7 +122,7 @@ def test_services_of_processes_get_one_for_each_request(tmp_path: Path) -> None:
 def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
     with pytest.raises(
         UnknownProfile,
-        match="no profile 'fast'; there are: smoke, quick, standard, clients, http-load",
+        match="no profile 'fast'; there are: smoke, quick, standard, clients, churn",
     ):
         profiles.select("fast")
 
@@ -193,6 +193,8 @@ def test_the_projects_own_profiles() -> None:
     clients = of_the_project("clients")
     assert (clients.delay_s, clients.rounds) == (0.1, 3)
     assert clients.settings.users == (10, 50, 200, 1000)
+    churn = of_the_project("churn")
+    assert (churn.settings.users, churn.settings.new_connections) == ((50,), True)
     post = of_the_project("http-load")
     assert (post.settings.users, post.delay_s, post.window_s) == ((200,), 2.0, 10.0)
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browsing import browsing, needs_browser
+from browsing import CHROMIUM, OPTIONS, browsing, needs_browser
 from pages import Page, close
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -35,6 +41,9 @@ KINDS = (
     *("index.html", "results.html", "services.html", "clients.html", "trend.html", "compare.html"),
     *("services/fastapi.html", "profiles/standard.html", "profiles/ladder.html"),
     "pairs/fastapi--fastapi-httpx.html",
+)
+LIGHTHOUSE = shutil.which(
+    "lighthouse", path=f"{ROOT}/.cache/lighthouse/node_modules/.bin:{os.environ['PATH']}"
 )
 
 
@@ -337,3 +346,34 @@ def test_a_phone_shows_every_kind_of_page(site: Path, browser: webdriver.Chrome,
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = axe.run(options={"runOnly": tags})["violations"]
     assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Files, without a line for each."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@needs_browser
+@pytest.mark.skipif(LIGHTHOUSE is None, reason="Lighthouse is not installed")
+@pytest.mark.parametrize(
+    "path", ["index.html", "compare.html", "services/fastapi.html", "profiles/standard.html"]
+)
+def test_lighthouse_finds_it_accessible(site: Path, path: str) -> None:
+    """At least 95 of 100, on a phone."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{path}"
+        flags = f"--chrome-flags={' '.join(OPTIONS)}"
+        command = [
+            str(LIGHTHOUSE), url, "--only-categories=accessibility", "--output=json", "--quiet",
+            flags,
+        ]  # fmt: skip
+        environment = {**os.environ, "CHROME_PATH": str(CHROMIUM)}
+        told = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
+        server.shutdown()
+    assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["categories"]["accessibility"]["score"] >= 0.95

@@ -26,6 +26,10 @@ class Impatient(users.DelayUser):
     timeout_s = 1.0
     pause_after_failure_s = 0.01
 
+class Leaving(users.DelayUser):
+    delay = "0.01"
+    new_connections = True
+
 class Herd(users.DelayUser):
     delay = "5"
     spread_s = property(lambda self: 0.0, lambda self, value: None)
@@ -135,6 +139,19 @@ async def misbehave(request: Request, writer: asyncio.StreamWriter) -> None:
             writer.write(response(b""))
         case "bad chunks":
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n")
+
+
+def test_a_new_connection_for_each_request(tmp_path: Path) -> None:
+    async def once(request: Request, writer: asyncio.StreamWriter) -> None:
+        assert request.last
+        writer.write(response(request.body(), "Connection: close"))
+        writer.close()
+
+    with Server(once) as server:
+        stats = locusts.run(tmp_path, server.url, 5, 2, "Leaving", locustfile=locustfile(tmp_path))
+    assert len(server.requests) > 50
+    assert all(request.first and request.last for request in server.requests)
+    assert (stats.requests, stats.failures) == (len(server.requests), 0)
 
 
 def test_every_kind_of_failure_is_counted_once(tmp_path: Path) -> None:

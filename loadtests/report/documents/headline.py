@@ -15,9 +15,10 @@ from loadtests.report.results.waiting import memory, waiter
 from loadtests.report.tables.cells import Cell, Column, Table, service, table, text
 from loadtests.report.tables.common import KIB
 from loadtests.workloads.capacity.section import at_least, of_services
+from loadtests.workloads.overload.section import comes_back
 
 CHOSEN = Path(__file__).with_name("headline.toml")
-KINDS = ("capacity", "cost", "held")
+KINDS = ("capacity", "cost", "held", "overload")
 FULL = 0.85  # of a core: what is left of it is no more than a search's step
 Value = tuple[float | None, str]  # a figure, and a sign before it
 
@@ -29,12 +30,12 @@ def chosen() -> tuple[list[str], int]:
 
 
 def of(results: Results) -> Table | None:
-    """The table; None where neither capacity, cost nor memory was measured."""
+    """The table; None where none of its figures was measured."""
     named, rate = chosen()
     parts = {kind: found[1] for kind in KINDS if (found := results.newest(kind))}
     if not parts:
         return None
-    capacity, cost, held = (parts.get(kind) for kind in KINDS)
+    capacity, cost, held, overload = (parts.get(kind) for kind in KINDS)
     known = {name: part for name in named for part in parts.values() if name in part.run.services}
 
     def measured(part: Part | None, value: Callable[[Part, str], Value]) -> Callable[[str], Cell]:
@@ -50,7 +51,7 @@ def of(results: Results) -> Table | None:
             measured(cost, lambda part, name: _cost(part, name, rate)),
         ),
         ("a waiting request", "KiB", measured(held, _memory)),
-        ("where it breaks", "", lambda name: text(breaks(capacity, name))),
+        ("where it breaks", "", lambda name: text(_breaks(capacity, overload, name))),
     ]
     return table("One service for each way of waiting", columns, known, lambda name: "")
 
@@ -94,11 +95,18 @@ def _memory(part: Part, service: str) -> Value:
     return (found.spread.median / KIB if found and found.valid else None), ""
 
 
-def breaks(part: Part | None, service: str) -> str:
+def _breaks(capacity: Part | None, overload: Part | None, service: str) -> str:
+    """What came first when more arrived, and whether it came back from more than it can do."""
+    came_back = comes_back(overload, service) if overload else ""
+    said = [_first(capacity, service), came_back and f"after an overload {came_back}"]
+    return "; ".join(filter(None, said)) or facts.NOTHING
+
+
+def _first(part: Part | None, service: str) -> str:
     """The end of the search of its capacity: the core, a limit of its stack, or of the harness."""
     row = of_services(part).get(service) if part else None
     if part is None or row is None or row.capacity_rps is None:
-        return facts.NOTHING
+        return ""
     points = [p for turn in part.rounds(service) for p in turn if p.capacity_rps]
     if at_least(part, service) and (said := facts.bounds(points)):
         return f"not seen: {said} came first"

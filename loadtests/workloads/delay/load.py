@@ -13,3 +13,8 @@ class Load(HttpLoad):
 
     def configure(self) -> None:
         DelayUser.delay = f"{self.profile['delay_s']:g}"
+        DelayUser.new_connections = self.profile.get("new_connections", False)
+
+    def connections(self) -> int | None:
+        """Unknown where each request has one of its own: at an instant many users have none."""
+        return None if DelayUser.new_connections else super().connections()

@@ -73,13 +73,18 @@ def finding(part: Part) -> str:
         name: facts.at_least(rows[name], "rps") + facts.number(valid_median(rows[name], "rps"))
         for name in order.names
     }
-    load = facts.workload(best.users, best.delay_s)
+    load = _load(part, best)
     said = _said(order, reached)
     pairs = controlled.finding(part, _measured(part)[0], f"at {load}")
     if not best.delay_s:
         return f"{pairs} At {load}, requests/s: {said}.".strip()
     limit = facts.number(best.users / best.delay_s)
     return f"{pairs} At {load} the arithmetic limit is {limit} requests/s; {said}.".strip()
+
+
+def _load(part: Part, row: Summary) -> str:
+    load = facts.workload(row.users, row.delay_s)
+    return f"{load}, each on a new connection" if part.settings.get("new_connections") else load
 
 
 def _measured(part: Part) -> list[Measured]:
@@ -144,7 +149,7 @@ def tables(part: Part) -> list[Table]:
     ]
     if not best.delay_s:
         columns = [column for column in columns if column[0] != "of the limit"]
-    caption = f"At {facts.workload(best.users, best.delay_s)}"
+    caption = f"At {_load(part, best)}"
     made = by_summary(caption, columns, facts.ranked(run), rows, part)
     straight = {
         "requests/s": (best.scenario, "rps"),

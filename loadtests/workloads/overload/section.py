@@ -34,6 +34,20 @@ def _shown(part: Part, seconds: float) -> str:
     return f"> {figures.phases_s(part)[2]}" if isinf(seconds) else f"{seconds:g}"
 
 
+def _told(part: Part, back: Spread) -> str:
+    if isinf(back.median):
+        return f"not back within {figures.phases_s(part)[2]} s"
+    return f"back after {back.median:g} s"
+
+
+def comes_back(part: Part, service: str) -> str:
+    """When a service is as before after callers that retry, in words; empty where unknown."""
+    rows = (row for row in part.run.summary if row.scenario.endswith(RETRIES) and row.valid)
+    row = next((row for row in rows if row.service == service), None)
+    found = _back(part, row) if row else None
+    return _told(part, found) if found else ""
+
+
 def _back_cell(part: Part, row: Summary) -> Cell:
     found = _back(part, row)
     if found is None:
@@ -165,10 +179,8 @@ def _strip(part: Part, scenario: str, name: str, row: Summary | None) -> Strip:
         tuple(map(median, zip(*alike, strict=True))) for alike in zip(*rounds, strict=False)
     ]
     due, answered, sent = (list(shares) for shares in zip(*by_second, strict=True))
-    told = f"not back within {figures.phases_s(part)[2]} s" if isinf(found.median) else (
-        f"back after {found.median:g} s"
-    )  # fmt: skip
-    return Strip(name, due, answered, sent, state, told + (f" ({state})" if state else ""))
+    told = _told(part, found) + (f" ({state})" if state else "")
+    return Strip(name, due, answered, sent, state, told)
 
 
 SECTION = Section(

@@ -215,7 +215,7 @@ function notes(question, might) {
       `${shown(one.service)}: no more than ${whole(one.service.slots)} in each process were ` +
       `measured, ${one.service.limit}.`),
     outsideIt.length &&
-      `Outside what was measured: ${outsideIt.join("; ")}. What was measured nearest counts.`,
+      `Outside what was measured: ${outsideIt.join("; ")}. The nearest measured counts.`,
     might.some((one) => (one.need.processes || 1) > mostProcesses(one.service)) &&
       "More processes than were measured are arithmetic: " +
       (might.some((one) => one.service.several.length)
