@@ -70,10 +70,22 @@ def _said(part: Part, load: Load, rows: list[Summary]) -> str:
         enough[name] = min(filter(None, short), default=None)
     known = {name: number for name, number in enough.items() if number is not None}
     if not known:
-        return ""
+        return _none_short(part, load, rows)
     many = ", ".join(f"{number} in {name}" for name, number in known.items())
     least = f"by Little's law {facts.number(load.occupied)} are in use on average"
     return f"Of {load.words}, {least}; the slots with a p99 below {ENOUGH_MS:g} ms: {many}."
+
+
+def _none_short(part: Part, load: Load, rows: list[Summary]) -> str:
+    """The p99 that each adds with the most slots it had; empty where none has a valid one."""
+    found = {row.service: row for row in sorted(rows, key=lambda row: slots_of(part, row) or 0)}
+    said = [
+        f"{name} adds a p99 of {facts.milliseconds(added)} with its {slots_of(part, row)} slots"
+        for name, row in found.items()
+        if (added := valid_median(row, "added_p99_ms")) is not None
+    ]
+    least = f"{facts.number(load.occupied)} are in use on average"
+    return f"Of {load.words}, {least}; {facts.joined(said)}." if said else ""
 
 
 def _is_short(row: Summary) -> bool:
