@@ -20,7 +20,7 @@ from loadtests.load.address import Address, address
 READ = 1  # libev's name for "readable"
 ESTABLISHED = 1  # Linux's name for the state of a socket that both sides have open
 
-_plain_socket = gevent.monkey.get_original("socket", "socket")
+_plain_socket: type[socket.socket] = gevent.monkey.get_original("socket", "socket")
 
 
 class TcpConnection:
