@@ -21,13 +21,25 @@ PROCESSES = "processes"
 FLOOR = "floor"
 OWN = "own"  # a service of the reader's own, which no folder here has
 KINDS = ("stock", "tuned", "bare", "lesson", "mistake", FLOOR)
-NOT_DESCRIBED = ("name", "again", "revision", "root", "program", "advice", "own")
+NOT_DESCRIBED = (
+    *("name", "again", "revision", "root", "program", "advice", "own", "interpreter"),
+)
 CORE = ("/", "/fanout", "/composite", "/cpu", "/health", "/info")  # what every service answers
 FLOOR_HAS = ("/", "/health", "/info")
 
 
 class UnknownService(UsageError):
     """A name that no folder has; the text lists those there are."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that services run on: its `mark` in results, such as 3.14t, where and which it is."""
+
+    mark: str
+    path: Path
+    version: str
+    prefix: str  # of its installation, which a virtual environment of it has, too
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,8 @@ class Service:
     its server and client, as people write them (advise/change.py). `again` is the same service
     measured a second time under another name: what the two differ by is noise. `revision`
     marks one of another checkout, whose `services` folder is `root`. One that is
-    not of this repository is described by its `own` file.
+    not of this repository is described by its `own` file. One that runs on another `interpreter`
+    than this one is named with its mark.
     """
 
     name: str
@@ -62,6 +75,7 @@ class Service:
     revision: str = ""
     root: Path | None = None
     own: OwnFile | None = field(default=None, hash=False)
+    interpreter: Interpreter | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS and not self.own:
@@ -75,9 +89,13 @@ class Service:
     @property
     def label(self) -> str:
         """Its name in results: the folder's, with an ending where there are two of that name."""
-        if self.revision:
-            return f"{self.name}@{self.revision}"
-        return f"{self.name}-again" if self.again else self.name
+        return f"{self.version}-again" if self.again else self.version
+
+    @property
+    def version(self) -> str:
+        """Its name, and which revision or interpreter it is of."""
+        mark = self.revision or (self.interpreter.mark if self.interpreter else "")
+        return f"{self.name}@{mark}" if mark else self.name
 
     def has(self, route: str) -> bool:
         """True if it answers that route; one of the reader's own has one that stands for `/`."""
@@ -90,7 +108,8 @@ class Service:
         """Its `service.toml`, for the record of a run, and whose second measurement it is."""
         about = {key: value for key, value in asdict(self).items() if key not in NOT_DESCRIBED}
         about["offers"] = list(self.offers)
-        return about | ({"again_of": self.name} if self.again else {})
+        about |= {"python": self.interpreter.mark} if self.interpreter else {}
+        return about | ({"again_of": self.version} if self.again else {})
 
 
 def names() -> list[str]:

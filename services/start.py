@@ -53,6 +53,7 @@ def info() -> bytes:
             "client_pool": 1 if is_blocked else each,
             "backend_url": SETTINGS.backend_url,
             "backend_timeout_s": SETTINGS.backend_timeout_s,
+            "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
             "versions": {"python": platform.python_version()}
             | {package: version(package) for package in packages},
         }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from loadtests import catalog, runtime
-from loadtests.bench import profiles
+from loadtests.bench import interpreters, profiles
 from loadtests.bench.profiles import Profile, UnknownProfile
-from loadtests.catalog import Service
-from loadtests.runtime import Runtime
+from loadtests.catalog import Interpreter, Service
+from loadtests.runtime import Runtime, UnknownRuntime
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,29 @@ class Part:
         return {
             **self.profile.description(),
             "route": self.profile.of_kind.route,
-            **({"spread": True} if self.profile.of_kind.spread else {}),
-            "left_out": {service.name: reason for service, reason in self.left_out.items()},
+            **({"spread": True} if self.profile.is_spread else {}),
+            "left_out": {service.version: reason for service, reason in self.left_out.items()},
         }
 
 
-def parts(name: str, wanted: str, runtime_name: str, settings: dict[str, str]) -> list[Part]:
-    """The parts of `PROFILE=name SERVICES=wanted RUNTIME=runtime_name`.
+def parts(
+    name: str, wanted: str, runtime_name: str, settings: dict[str, str], pythons: str = ""
+) -> list[Part]:
+    """The parts of `PROFILE=name SERVICES=wanted RUNTIME=runtime_name PYTHONS=pythons`.
 
     `wanted` are the services instead of those that the profiles name. Raises
-    UnknownProfile, also where no service is left, UnknownService, UnknownRuntime.
+    UnknownProfile, also where no service is left, UnknownService, UnknownRuntime,
+    UnknownInterpreter.
     """
+    on = interpreters.named(pythons)
+    if on and runtime_name == "compose":
+        raise UnknownRuntime("PYTHONS are of local processes: leave RUNTIME=compose out")
+    runtime_name = "local" if on else runtime_name
     found = [
-        part(one, _chosen(one, wanted), runtime_name, settings) for one in profiles.select(name)
+        part(one, _chosen(one, wanted), runtime_name, settings, on) for one in profiles.select(name)
     ]
     if not any(part.services for part in found):
-        reasons = "; ".join(f"{who.name}: {why}" for who, why in found[0].left_out.items())
+        reasons = "; ".join(f"{who.version}: {why}" for who, why in found[0].left_out.items())
         raise UnknownProfile(f"nothing is left of the profile {name!r}: {reasons}")
     return found
 
@@ -63,22 +71,31 @@ def _chosen(profile: Profile, wanted: str) -> list[Service]:
 
 
 def part(
-    profile: Profile, chosen: list[Service], runtime_name: str, settings: dict[str, str]
+    profile: Profile,
+    chosen: list[Service],
+    runtime_name: str,
+    settings: dict[str, str],
+    on: Sequence[Interpreter] = (),
 ) -> Part:
-    """A profile over those of the chosen services that can do it."""
+    """A profile over those of the chosen services that can do it, on each of some interpreters."""
     route = profile.of_kind.route
     left_out = {one: f"it does not offer {route}" for one in chosen if not one.has(route)}
     for name in ("concurrency", "backend_timeout_s"):
         if (wanted_here := getattr(profile, name)) and not os.environ.get(name.upper()):
             settings = {**settings, name.upper(): str(wanted_here)}
     able = [service for service in chosen if service not in left_out]
-    spread = profile.of_kind.spread
-    found = runtime.choose(runtime_name, able, settings, spread)
+    spread = profile.is_spread
+    found = runtime.choose(runtime_name, [] if on else able, settings, spread)
+    if on:  # which have environments of their own
+        found.because = "PYTHONS are of local processes"
     cores = len(found.service_cpus)
     if spread and cores < 2:
         left_out |= dict.fromkeys(able, "there is no second core for it to scale to")
     profile = replace(profile, settings=profile.settings.on(cores))
     left_out |= {one: why for one in able if (why := runtime.lacks(found, one))}
     able = [service for service in able if service not in left_out]
+    if on:
+        able, lacking = interpreters.each(able, on)
+        left_out |= lacking
     again = [replace(service, again=True) for service in able if service.name in profile.again]
     return Part(profile, able + again, left_out, found)

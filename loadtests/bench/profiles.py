@@ -80,6 +80,11 @@ class Profile:
         delay_s: float = getattr(self.settings, "delay_s", 0.0)
         return delay_s
 
+    @property
+    def is_spread(self) -> bool:
+        """Whether a service has all cores that the load leaves it."""
+        return self.of_kind.spread or getattr(self.settings, "all_cores", False)
+
     def delay_s_of(self, step: Step) -> float:
         """How long it takes in a step."""
         return self.delay_s if step.delay_s is None else step.delay_s

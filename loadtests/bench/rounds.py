@@ -89,7 +89,7 @@ def turns(part: Part, result: Run, laps: Laps, progress: Progress) -> Iterator[I
     part what it comes to without any service.
     """
     for service, reason in part.left_out.items():
-        print(f"{part.profile.name}: without {service.name}: {reason}", flush=True)
+        print(f"{part.profile.name}: without {service.version}: {reason}", flush=True)
     if not part.services:
         return
     with part.runtime:

@@ -59,6 +59,8 @@ def judge(
     all_rules = (*rules.RULES, *surroundings.RULES)
     found = [*(point.problems or []), *(rule(point, kind) for rule in all_rules)]
     found.append(rules.stray_calls(point, kind, slots))
+    if about.get("python", "").endswith("t") and info.get("gil"):
+        found.append("an extension module turned the GIL on again")
     if not point.bound:
         found.append(rules.generator_busy(point, kind))
     point.invalid_because = [reason for reason in found if reason]

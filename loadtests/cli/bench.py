@@ -19,6 +19,9 @@ def run(
     results: Annotated[
         Path | None, typer.Option(help="the folder of all runs; with --file beside it")
     ] = None,
+    pythons: Annotated[
+        str, typer.Option(help='interpreters for the services, "3.13 3.14t" or paths')
+    ] = "",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="do not go on with a run that was interrupted")
     ] = False,
@@ -39,7 +42,7 @@ def run(
         parts = own.parts(file, services or against, profile, runtime, settings)
         results = results or file.parent / own.RESULTS
     else:
-        parts = plan.parts(profile, services, runtime, settings)
+        parts = plan.parts(profile, services, runtime, settings, pythons)
         results = results or paths.RESULTS
     options.writable(results)
     chosen = parts[0].runtime

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests.catalog import SERVICES
+from loadtests.catalog import SERVICES, Interpreter, Service
 from loadtests.errors import UsageError
 from loadtests.paths import CACHE, ENVIRONMENTS
 from services import folders
@@ -46,6 +46,18 @@ def ensure(names: Iterable[str]) -> None:
             list(pool.map(lambda name: _build(ENVIRONMENTS / name, name), stale))
 
 
+def ensure_on(service: Service, interpreter: Interpreter) -> None:
+    """Build the environment of a service on another interpreter; InstallError where it cannot be.
+
+    Where a package has no wheel for it that is built from its source.
+    """
+    folder = ENVIRONMENTS / service.version
+    with _alone():
+        if _built_from(folder) != _lock(service.name, on=interpreter):
+            print(f"installing the environment of {service.version}", flush=True)
+            _build(folder, service.name, on=interpreter)
+
+
 def share(names: Iterable[str], services: Path, built: Path) -> None:
     """Give services of another checkout their environments, as links in its own `.venvs`.
 
@@ -65,8 +77,8 @@ def share(names: Iterable[str], services: Path, built: Path) -> None:
             (links / name).symlink_to(folder)
 
 
-def uv(*arguments: str, given: str | None = None) -> None:
-    """Run uv, with `given` on its standard input; InstallError with its output where it fails."""
+def uv(*arguments: str, given: str | None = None) -> str:
+    """The output of uv, with `given` on its standard input; InstallError where it fails."""
     environment = {
         "UV_CACHE_DIR": str(CACHE / "uv"),
         "UV_PYTHON_DOWNLOADS": "never",
@@ -86,16 +98,19 @@ def uv(*arguments: str, given: str | None = None) -> None:
         raise InstallError(
             f"uv {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}"
         )
+    return done.stdout
 
 
-def _build(folder: Path, name: str, services: Path | None = None) -> None:
-    uv("venv", "--clear", "--python", sys.executable, str(folder))
+def _build(
+    folder: Path, name: str, services: Path | None = None, on: Interpreter | None = None
+) -> None:
+    uv("venv", "--clear", "--python", str(on.path) if on else sys.executable, str(folder))
     pins = folder / "requirements.txt"
     pins.write_text(_pins(name, services), encoding="utf-8")
     interpreter = str(folder / "bin" / "python")
     as_locked = ("--require-hashes", "--allow-empty-requirements")
     uv("pip", "sync", "--python", interpreter, *as_locked, str(pins))
-    (folder / "built-from").write_text(_lock(name, services), encoding="utf-8")
+    (folder / "built-from").write_text(_lock(name, services, on), encoding="utf-8")
 
 
 def _pins(name: str, services: Path | None) -> str:
@@ -105,11 +120,12 @@ def _pins(name: str, services: Path | None) -> str:
         raise InstallError(str(error)) from error
 
 
-def _lock(name: str, services: Path | None = None) -> str:
+def _lock(name: str, services: Path | None = None, on: Interpreter | None = None) -> str:
     """The origin of an environment: its part of the lock, and the Python that runs it."""
     digest = hashlib.sha256(_pins(name, services).encode()).hexdigest()
     # Not sys.prefix: `make bench` and `make test` run in environments of their own on that Python.
-    return f"{platform.python_version()} {sys.base_prefix} {digest}\n"
+    version, prefix = (on.version, on.prefix) if on else (platform.python_version(), sys.base_prefix)
+    return f"{version} {prefix} {digest}\n"
 
 
 def _built_from(folder: Path) -> str | None:

@@ -122,8 +122,9 @@ class LocalRuntime:
             **settings_of(service, self.settings, given),
         }
         program = started_with(service.own, port, self.backend_url) if service.own else None
-        cpus = self._service_cpus
-        with ServiceProcess(service.name, settings, cpus, service.root, program) as process:
+        cpus, name = self._service_cpus, service.name
+        python = environments.python(service.version) if service.interpreter else None
+        with ServiceProcess(name, settings, cpus, service.root, program, python) as process:
             if service.own:
                 process.wait_listening(OWN_READY_S)
             else:

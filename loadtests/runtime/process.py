@@ -41,7 +41,8 @@ class ServiceProcess:
 
     `settings` are the variables of CONTRACT.md, `PORT` always among them;
     `cpus` the cores it may use, all of them where it is None; `root` the `services`
-    folder of another checkout. Where there is a `program` that is started instead.
+    folder of another checkout; `python` another interpreter than its own. Where there is a
+    `program` that is started instead.
     """
 
     def __init__(
@@ -51,13 +52,14 @@ class ServiceProcess:
         cpus: set[int] | None = None,
         root: Path | None = None,
         program: Program | None = None,
+        python: Path | None = None,
     ) -> None:
         self.name = name
         host = settings.get("HOST", "127.0.0.1")
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         if program is None:
             folders = (root or SERVICES) / "folders.py"
-            command = leashed(environments.python(name, root), folders, "run", name)
+            command = leashed(python or environments.python(name, root), folders, "run", name)
         else:
             command = on_leash(program.words)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()

@@ -29,6 +29,7 @@ KEYS = [
     "client_pool",
     "backend_url",
     "backend_timeout_s",
+    "gil",
     "versions",
 ]
 

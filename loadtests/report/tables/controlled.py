@@ -5,8 +5,9 @@ Of other services several things differ at once, and what is between them is due
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 
 from loadtests.report.results import facts, ranking
@@ -107,13 +108,43 @@ def tables(part: Part, figures: list[Measured]) -> list[Table]:
         ("second", "", lambda pair: service(pair[2], part)),
         *map(column, figures),
     ]
-    found = [pair for pair in _pairs() if any(f.times(*pair[1:]) is not None for f in figures)]
+    found = [pair for pair in _pairs(part) if any(f.times(*pair[1:]) is not None for f in figures)]
     return [table(CAPTION, columns, found, lambda _: "")] if found else []
 
 
-def _pairs() -> Iterator[tuple[str, str, str]]:
-    for thing, pairs in PAIRS.items():
+def _pairs(part: Part) -> Iterator[tuple[str, str, str]]:
+    for thing, pairs in _by_thing(part).items():
         yield from ((thing, one, other) for one, other in pairs)
+
+
+def _by_thing(part: Part) -> dict[str, tuple[tuple[str, str], ...]]:
+    """PAIRS, and where services ran on several interpreters those of one on two of them."""
+    marks: dict[str, list[str]] = {}
+    for label, about in part.run.services.items():
+        if "python" in about and "again_of" not in about:
+            marks.setdefault(label.partition("@")[0], []).append(about["python"])
+    found = [
+        (f"{name}@{one}", f"{name}@{other}")
+        for name, of_name in marks.items()
+        for one, other in interpreter_pairs(of_name)
+    ]
+    return {**PAIRS, "interpreter": tuple(found)}
+
+
+def interpreter_pairs(marks: Iterable[str]) -> list[tuple[str, str]]:
+    """Each with the next newer one, and each without the GIL with its own, or the newest, with it."""
+
+    def age(mark: str) -> list[int]:
+        return [int(number) for number in mark.removesuffix("t").split(".")]
+
+    every = sorted(marks, key=age)
+    usual = [mark for mark in every if not mark.endswith("t")]
+    found = list(pairwise(usual))
+    for mark in every:
+        own = mark.removesuffix("t")
+        if mark != own and usual:
+            found.append((own if own in usual else usual[-1], mark))
+    return found
 
 
 def finding(part: Part, figure: Measured, where: str) -> str:
@@ -124,7 +155,7 @@ def finding(part: Part, figure: Measured, where: str) -> str:
 
 def _widest(part: Part, figure: Measured) -> Iterator[str]:
     """The largest change by each thing; where none is known, all, and that rounds are too few."""
-    for thing, pairs in PAIRS.items():
+    for thing, pairs in _by_thing(part).items():
         stock = [pair for pair in pairs if not part.marks.keys() & set(pair)]
         known = {pair: times for pair in stock if (times := figure.times(*pair))}
         sure = [pair for pair in known if not figure.order.tied(*pair)]
@@ -143,6 +174,6 @@ def _widest(part: Part, figure: Measured) -> Iterator[str]:
 
 def _swapped(part: Part, thing: str, pair: tuple[str, str]) -> str:
     """The thing of the second in place of that of the first, and which services those are."""
-    field = "server" if thing == "loop" else thing
+    field = {"loop": "server", "interpreter": "python"}.get(thing, thing)
     one, other = (str(part.run.services[name][field]).partition(",")[0] for name in pair)
     return f"{other} in place of {one} ({pair[1]} ÷ {pair[0]})"

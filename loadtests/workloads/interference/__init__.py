@@ -19,17 +19,21 @@ from loadtests.workloads.kind import (
 
 @dataclass(frozen=True, kw_only=True)
 class Interference(Bursts):
-    """The rates of light and of heavy requests, and the users that send the light ones."""
+    """The rates of light and of heavy requests, and the users that send the light ones.
+
+    With `all_cores` the service is not held to one, so that threads without the GIL have more.
+    """
 
     users: tuple[int, ...]
     delay_s: float
     rate_rps: float
     heavy_rate_rps: float
+    all_cores: bool = False
 
     def steps(self, profile: str) -> Iterable[Step]:
         """Light requests at a rate, first alone and then together with heavy ones."""
         for users in self.users:
-            name = f"interference-{self.rate_rps:g}rps-{users}-users"
+            name = f"{profile}-{self.rate_rps:g}rps-{users}-users"
             yield Step(f"{name}-alone", users, rate_rps=self.rate_rps)
             yield Step(
                 f"{name}-together",

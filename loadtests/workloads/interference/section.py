@@ -16,6 +16,7 @@ from loadtests.report.results import facts, ranking
 from loadtests.report.results.facts import NOTHING
 from loadtests.report.results.parts import Derived, Part, derived, valid_median
 from loadtests.report.section import Section
+from loadtests.report.tables import controlled
 from loadtests.report.tables.cells import (
     Cell,
     Column,
@@ -72,13 +73,18 @@ def finding(part: Part) -> str:
     said = ranking.contrast(order, rises, "the lowest", "the highest")
     if not said:
         return ""
-    text = f"Heavy requests beside them raise the p99 of light ones {said}."
+    pairs_said = controlled.finding(part, _measured(part, pair), "beside heavy ones")
+    text = f"{pairs_said} Heavy requests beside them raise the p99 of light ones {said}.".strip()
     if loop := _perfect(part, pair):
         text += (
             " A perfect loop, which computes one heavy request at a time and needs no time for "
             f"anything else, would come to {facts.milliseconds(loop['p99_ms'])}, by arithmetic."
         )
     return text
+
+
+def _measured(part: Part, pair: Pair) -> controlled.Measured:
+    return controlled.of_scenario(part, "p99 of light requests", pair.load + TOGETHER, "p99_ms")
 
 
 def _perfect(part: Part, pair: Pair) -> dict[str, float]:
@@ -121,8 +127,10 @@ def growth(field: str, load: str = "") -> Callable[[Part, str], Derived | None]:
 
 
 def tables(part: Part) -> list[Table]:
-    """One for each load of light requests."""
-    return [_table(part, pair) for pair in _pairs(part)]
+    """One for each load of light requests, and one of pairs at the last."""
+    pairs = _pairs(part)
+    alike = controlled.tables(part, [_measured(part, pairs[-1])]) if pairs else []
+    return [*(_table(part, pair) for pair in pairs), *alike]
 
 
 def _table(part: Part, pair: Pair) -> Table:
