@@ -21,9 +21,7 @@ PROCESSES = "processes"
 FLOOR = "floor"
 OWN = "own"  # a service of the reader's own, which no folder here has
 KINDS = ("stock", "tuned", "bare", "lesson", "mistake", FLOOR)
-NOT_DESCRIBED = (
-    *("name", "again", "revision", "root", "program", "advice", "own", "interpreter"),
-)
+NOT_DESCRIBED = (*("name", "again", "revision", "root", "program", "advice", "own", "interpreter"),)
 CORE = ("/", "/fanout", "/composite", "/cpu", "/health", "/info")  # what every service answers
 FLOOR_HAS = ("/", "/health", "/info")
 

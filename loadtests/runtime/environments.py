@@ -124,7 +124,8 @@ def _lock(name: str, services: Path | None = None, on: Interpreter | None = None
     """The origin of an environment: its part of the lock, and the Python that runs it."""
     digest = hashlib.sha256(_pins(name, services).encode()).hexdigest()
     # Not sys.prefix: `make bench` and `make test` run in environments of their own on that Python.
-    version, prefix = (on.version, on.prefix) if on else (platform.python_version(), sys.base_prefix)
+    here = platform.python_version(), sys.base_prefix
+    version, prefix = (on.version, on.prefix) if on else here
     return f"{version} {prefix} {digest}\n"
 
 

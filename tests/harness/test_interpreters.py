@@ -105,9 +105,7 @@ def test_containers_cannot(parts: Parts) -> None:
         parts("compose")
 
 
-def test_who_cannot_be_installed_is_left_out(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_cannot_be_installed_is_left_out(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(service: Service, interpreter: Interpreter) -> None:
         if service.label == "b@3.14t":
             raise environments.InstallError("uv pip sync:\n  × Failed to build `x==1`\n  more")
@@ -134,7 +132,11 @@ def test_one_that_is_measured_again_is_again_on_its_interpreter(two: list[Interp
 
 @pytest.mark.parametrize(
     ("python", "info", "is_valid"),
-    [("3.14t", {"gil": True}, False), ("3.14t", {"gil": False}, True), ("3.14", {"gil": True}, True)],
+    [
+        ("3.14t", {"gil": True}, False),
+        ("3.14t", {"gil": False}, True),
+        ("3.14", {"gil": True}, True),
+    ],
 )
 def test_a_gil_that_is_back_is_invalid(python: str, info: dict[str, Any], is_valid: bool) -> None:
     measured = point()

@@ -132,7 +132,7 @@ def _by_thing(part: Part) -> dict[str, tuple[tuple[str, str], ...]]:
 
 
 def interpreter_pairs(marks: Iterable[str]) -> list[tuple[str, str]]:
-    """Each with the next newer one, and each without the GIL with its own, or the newest, with it."""
+    """Each with the next newer one; one without the GIL with its own, or the newest, with it."""
 
     def age(mark: str) -> list[int]:
         return [int(number) for number in mark.removesuffix("t").split(".")]
