@@ -32,7 +32,7 @@ class UnknownService(UsageError):
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that services run on: its `mark` in results, such as 3.14t, where and which it is."""
+    """A Python of services: its `mark` in results, such as 3.14t, where it is and which."""
 
     mark: str
     path: Path

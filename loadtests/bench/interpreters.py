@@ -18,6 +18,7 @@ print(platform.python_version())
 print(sysconfig.get_config_var("Py_GIL_DISABLED") or 0)
 print(sys.base_prefix)
 """
+FIND = ("python", "find", "--system")  # and no virtual environment
 OLDEST = (3, 11)
 
 
@@ -40,7 +41,7 @@ def named(names: str) -> list[Interpreter]:
 
 def _asked(name: str) -> Interpreter:
     try:
-        path = Path(name) if "/" in name else Path(environments.uv("python", "find", name).strip())
+        path = Path(name if "/" in name else environments.uv(*FIND, name).strip())
         command = [str(path), "-I", "-c", ASK]
         said = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
         version, has_no_gil, prefix = said.splitlines()

@@ -42,7 +42,7 @@ def test_a_path_names_an_interpreter() -> None:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        ("9.9", "PYTHONS: uv python find 9.9"),
+        ("9.9", "PYTHONS: uv python find --system 9.9"),
         ("/no/such/python", "is no Python"),
         ("/bin/echo", "is no Python"),
         (f"{sys.executable} {sys.executable}", f"names {HERE}t? twice"),
