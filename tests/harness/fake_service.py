@@ -48,6 +48,7 @@ INFO = {
     "client_pool": 1000,
     "backend_url": BACKEND_URL,
     "backend_timeout_s": float(os.environ["BACKEND_TIMEOUT_S"]),
+    "gil": True,
     "versions": {"python": sys.version.split()[0]},
 }
 served = 0

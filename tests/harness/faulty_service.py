@@ -30,6 +30,7 @@ INFO = {
     "client_pool": CONCURRENCY,
     "backend_url": os.environ["BACKEND_URL"],
     "backend_timeout_s": TIMEOUT_S,
+    "gil": True,
     "versions": {"python": sys.version.split()[0]},
 }
 slots = threading.Semaphore(CONCURRENCY)
