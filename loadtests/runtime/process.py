@@ -39,10 +39,9 @@ class Program:
 class ServiceProcess:
     """A service, or the backend, started with its own `serve` as a process group.
 
-    `settings` are the variables of CONTRACT.md, `PORT` always among them;
-    `cpus` the cores it may use, all of them where it is None; `root` the `services`
-    folder of another checkout; `python` another interpreter than its own. Where there is a
-    `program` that is started instead.
+    `settings` are the variables of CONTRACT.md, `PORT` among them; `cpus` the cores it may use,
+    all by default; `root` the `services` folder of another checkout; `python` another interpreter.
+    Where there is a `program` that is started instead.
     """
 
     def __init__(
@@ -214,8 +213,7 @@ def raise_descriptor_limit(needed: int) -> None:
     if soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        message = f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`"
-        raise UnknownRuntime(message)
+        raise UnknownRuntime(f"{needed} open files are needed, not {hard}: raise `ulimit -Hn`")
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 

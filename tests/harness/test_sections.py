@@ -113,7 +113,8 @@ def test_the_kind_of_a_service_is_beside_its_name_in_every_table(tmp_path: Path)
     run = run_kinds.run("interference", rounds=1)
     found = page(run, tmp_path)
     lessons = {"flask-ioloop", "scratch-epoll", "scratch-select"}
-    assert found.marks == dict.fromkeys(lessons, "lesson")
+    marks = {name: mark for name, mark in found.marks.items() if name in run.services}
+    assert marks == dict.fromkeys(lessons, "lesson")
     markdown = (tmp_path / "report.md").read_text()
     for name in run.services:
         rows = [line for line in markdown.splitlines() if line.startswith(f"| {name} ")]
