@@ -53,8 +53,7 @@ class ServiceProcess:
         program: Program | None = None,
         python: Path | None = None,
     ) -> None:
-        self.name = name
-        host = settings.get("HOST", "127.0.0.1")
+        self.name, host = name, settings.get("HOST", "127.0.0.1")
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         if program is None:
             folders = (root or SERVICES) / "folders.py"
@@ -213,7 +212,8 @@ def raise_descriptor_limit(needed: int) -> None:
     if soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise UnknownRuntime(f"{needed} open files are needed, not {hard}: raise `ulimit -Hn`")
+        told = f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`"
+        raise UnknownRuntime(told)
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
