@@ -6,11 +6,13 @@ import asyncio
 import time
 
 import gevent
+import gevent.socket
 import pytest
 from servers import Request, Server, after_delay, response
 
 from loadtests.load.address import address
 from loadtests.load.connection import Connection
+from loadtests.load.failure import RequestFailed
 
 REQUEST = b"GET /?delay=%s HTTP/1.1\r\nHost: test\r\nX-Request-ID: a\r\n\r\n"
 
@@ -45,6 +47,21 @@ def test_a_connection_closed_by_the_server_is_not_established() -> None:
             gevent.sleep(0.01)
         assert not connection.established()
         connection.close()
+
+
+def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And again where nobody listens there any more: it may stand for another place by then."""
+    with Server(after_delay) as server:
+        connection = Connection(server.url.replace("127.0.0.1", "localhost"), timeout_s=10)
+        connection.open()
+        connection.close()
+        monkeypatch.setattr(gevent.socket, "create_connection", pytest.fail)
+        assert connection.exchange(REQUEST % b"0")[0] == 200
+        connection.close()
+        assert server.connections == 2
+    with pytest.raises(RequestFailed, match="refused"):
+        connection.exchange(REQUEST % b"0")
+    assert connection.address not in Connection._reached
 
 
 def test_the_address_of_a_url() -> None:
