@@ -146,7 +146,9 @@ def test_a_second_time_changes_no_byte(
 
 
 def test_the_figures_are_those_of_the_run(pages: dict[str, Page]) -> None:
-    entry = min(PUBLISHED.entries, key=lambda entry: len(entry.run.points))
+    known = {*catalog.names()}  # each of which has a page; not so its interpreters
+    entries = [entry for entry in PUBLISHED.entries if entry.run.services.keys() <= known]
+    entry = min(entries, key=lambda entry: len(entry.run.points))
     document = json.loads((entry.folder / "run.json").read_text(encoding="utf-8"))
     checked = 0
     for service in list(document["services"])[:3]:
