@@ -12,7 +12,14 @@ from loadtests.advise.figure import Figure
 from loadtests.advise.question import LABELS
 from loadtests.advise.scaling import Several
 from loadtests.advise.simplicity import ORDER, place
-from loadtests.advise.sources import LOADS, SAME_SPEED, Sources, sources
+from loadtests.advise.sources import (
+    LOADS,
+    SAME_SPEED,
+    Sources,
+    arrived_rps,
+    points_of,
+    sources,
+)
 from loadtests.record import Point, Run, Summary
 from loadtests.report.results import facts, waiting
 from loadtests.report.results.parts import Part, derived
@@ -211,12 +218,12 @@ def _load(part: Part, row: Summary) -> Load:
     assert row.rps
     info = part.run.services[row.service]["info"]
     workers, slots = info["workers"], info["slots"]
-    asked = row.capacity_rps.median if row.capacity_rps else row.rate_rps
+    asked = row.capacity_rps.median if row.capacity_rps else arrived_rps(part, row)
     asked = asked or row.users / row.delay_s
     answers = row.rps.median >= (KEEPS_UP if row.users else KEEPS_UP_OPEN) * min(
         asked, slots / row.delay_s
     )
-    flights = [p.in_flight for p in _points(part, row) if p.in_flight]
+    flights = [p.in_flight for p in points_of(part, row) if p.in_flight]
     in_flight = median(flights) if flights else row.rps.median * row.delay_s
     return Load(
         delay_s=row.delay_s,
@@ -239,9 +246,3 @@ def _capacity(found: Sources, name: str) -> Figure | None:
                 each = Figure(found_rps.median / workers, found_rps.worst / workers)
                 return None if row.bound else each
     return None
-
-
-def _points(part: Part, row: Summary) -> list[Point]:
-    points = part.run.points
-    same = [p for p in points if (p.service, p.scenario) == (row.service, row.scenario)]
-    return [point for point in same if point.valid]

@@ -188,3 +188,16 @@ def test_more_load_that_was_given_less_is_no_fit() -> None:
     assert int(rows["flask-threads"][0]) > 1
     one, _, _ = ask("1", "2600", "", "1")
     assert one["flask-threads"][-1].endswith("one answered 2,529/s when 4,000 waited")
+
+
+@pytest.mark.parametrize(("due", "is_full"), [(740, False), (800, True)])
+def test_few_arrivals_are_no_sign_of_too_few_answers(due: int, is_full: bool) -> None:
+    """Of random arrivals 740 instead of 800 come in 4 s: who answered them all can do more."""
+    came = point(
+        "cost", "flask-threads", "cost-200rps-100ms", rate_rps=200.0, due=due, duration_s=4.0,
+        requests=740, rps=185.0, in_flight=18.5, cpu_ms_per_request=0.8,
+    )  # fmt: skip
+    found = measured(Results([run("cost", 1000, [came], rates=[200])], [], []))
+    assert found
+    (service,) = found.services
+    assert [load.full for load in service.loads] == [is_full]
