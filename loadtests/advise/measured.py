@@ -12,14 +12,7 @@ from loadtests.advise.figure import Figure
 from loadtests.advise.question import LABELS
 from loadtests.advise.scaling import Several
 from loadtests.advise.simplicity import ORDER, place
-from loadtests.advise.sources import (
-    LOADS,
-    SAME_SPEED,
-    Sources,
-    arrived_rps,
-    points_of,
-    sources,
-)
+from loadtests.advise.sources import LOADS, SAME_SPEED, Sources, sources
 from loadtests.record import Point, Run, Summary
 from loadtests.report.results import facts, waiting
 from loadtests.report.results.parts import Part, derived
@@ -218,12 +211,13 @@ def _load(part: Part, row: Summary) -> Load:
     assert row.rps
     info = part.run.services[row.service]["info"]
     workers, slots = info["workers"], info["slots"]
-    asked = row.capacity_rps.median if row.capacity_rps else arrived_rps(part, row)
+    points = part.points(row)
+    asked = row.capacity_rps.median if row.capacity_rps else _arrived_rps(row, points)
     asked = asked or row.users / row.delay_s
     answers = row.rps.median >= (KEEPS_UP if row.users else KEEPS_UP_OPEN) * min(
         asked, slots / row.delay_s
     )
-    flights = [p.in_flight for p in points_of(part, row) if p.in_flight]
+    flights = [p.in_flight for p in points if p.in_flight]
     in_flight = median(flights) if flights else row.rps.median * row.delay_s
     return Load(
         delay_s=row.delay_s,
@@ -234,6 +228,12 @@ def _load(part: Part, row: Summary) -> Load:
         full=not answers and not row.bound,
         own_s=max(0.0, min(in_flight, slots) / row.rps.median - row.delay_s),
     )
+
+
+def _arrived_rps(row: Summary, points: list[Point]) -> float | None:
+    """The rate at which requests came: in few seconds random arrivals are far from the one set."""
+    arrived = [p.due / p.duration_s for p in points if p.due and not row.users]
+    return median(arrived) if arrived else row.rate_rps
 
 
 def _capacity(found: Sources, name: str) -> Figure | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median
 
 from loadtests import catalog
-from loadtests.record import Point, Run, Summary, fingerprint
+from loadtests.record import Run, fingerprint
 from loadtests.report.results.parts import Part
 from loadtests.report.results.stored import Entry, Results
 
@@ -90,18 +89,3 @@ def _speeds(runs: list[Run]) -> float:
     known = [(run.instruments or {}).get("generator_ceiling_rps") for run in runs]
     speeds = [speed for speed in known if speed]
     return max(speeds) / min(speeds) if speeds else 1.0
-
-
-def arrived_rps(part: Part, row: Summary) -> float | None:
-    """The rate at which requests came: in few seconds random arrivals are far from the one set."""
-    if row.users:
-        return None
-    arrived = [p.due / p.duration_s for p in points_of(part, row) if p.due and p.duration_s]
-    return median(arrived) if arrived else row.rate_rps
-
-
-def points_of(part: Part, row: Summary) -> list[Point]:
-    """The valid points of a row."""
-    points = part.run.points
-    same = [p for p in points if (p.service, p.scenario) == (row.service, row.scenario)]
-    return [point for point in same if point.valid]

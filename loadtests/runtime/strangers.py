@@ -129,8 +129,8 @@ def _used_s(first: Look, last: Look) -> dict[int, float]:
         same = pid in last.processes and last.processes[pid].began == then.began
         if same:
             continue
-        # Who buried it now has all of it, also from before: its parent, or the next one up
-        # where that has ended, too.
+        # All of it, also from before, is now with the one that buried it: its parent, or the
+        # next one up where that has ended, too.
         heir, seen = then.parent, {pid}
         while heir not in used and heir in first.processes and heir not in seen:
             seen.add(heir)

@@ -84,7 +84,7 @@ def test_processes_that_come_and_go() -> None:
 
 
 def test_processes_that_end_after_their_parents() -> None:
-    """What buries them has all that they used, also from before: that was not in this time."""
+    """All that they used is with the one that buries them, also from before: not of this time."""
     before = look(100.0, more={50: SHELL, 51: 50}, cpu_s={50: 2.0, 51: 30.0})
     after = look(102.0, children_s={SHELL: 33.0})
     assert shares(before, after) == [0.5, 0, 0, 0]

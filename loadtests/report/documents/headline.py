@@ -96,7 +96,7 @@ def _memory(part: Part, service: str) -> Value:
 
 
 def _breaks(capacity: Part | None, overload: Part | None, service: str) -> str:
-    """What came first when more arrived, and whether it came back from more than it can do."""
+    """The limit that came first when more arrived, and whether it came back from an overload."""
     came_back = comes_back(overload, service) if overload else ""
     said = [_first(capacity, service), came_back and f"after an overload {came_back}"]
     return "; ".join(filter(None, said)) or facts.NOTHING

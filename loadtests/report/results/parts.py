@@ -63,6 +63,13 @@ class Part:
         """The summaries of a scenario by service."""
         return {row.service: row for row in self.run.summary if row.scenario == scenario}
 
+    def points(self, row: Summary) -> list[Point]:
+        """The valid points of a summary."""
+        alike = (
+            p for p in self.run.points if (p.service, p.scenario) == (row.service, row.scenario)
+        )
+        return [point for point in alike if point.valid]
+
     def crowds(self) -> list[int]:
         """The numbers of idle connections that were measured."""
         return sorted({row.idle_connections for row in self.run.summary})
