@@ -15,7 +15,7 @@ from pages import Page
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from loadtests import catalog, record
 from loadtests.advise.answer import COLUMNS
@@ -166,10 +166,10 @@ def test_the_form_refuses_what_make_advise_refuses(
 def test_the_question_is_in_the_address(page: webdriver.Chrome, report: Path) -> None:
     """Whoever is sent the address sees the same answer; an address without a question asks none."""
     ask(page, ("0.1", "900", "1G", "2", "0.15", "flask-gevent"))
-    said, address = shown(page), page.current_url
-    assert address.endswith(
-        "#advise?delay=0.1&rate=900&memory=1G&cores=2&p99=0.15&have=flask-gevent"
-    )
+    said = shown(page)
+    asked = "#advise?delay=0.1&rate=900&memory=1G&cores=2&p99=0.15&have=flask-gevent"
+    WebDriverWait(page, 20).until(lambda page: page.current_url.endswith(asked))
+    address = page.current_url
     page.get("about:blank")
     page.get(address)
     assert shown(page) == said

@@ -73,9 +73,11 @@ function recall() {
   document.getElementById("advise").scrollIntoView();
 }
 
+let writing; // browsers take no more than some 20 addresses a second
 form.addEventListener("input", () => {
   show();
-  remember();
+  clearTimeout(writing);
+  writing = setTimeout(remember, 200);
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", () => {
