@@ -15,7 +15,7 @@ from loadtests.advise.question import Question, plain, seconds, up
 from loadtests.advise.slots import THEORY
 from loadtests.advise.verdict import Judged
 
-# What there is, by its state: FITS to NO.
+# Said of the setup that one has, by its state: FITS to NO.
 HOW = (
     *("which fits, but nobody should run it",) * 2,
     "which fits in some rounds and not in all",

@@ -21,7 +21,7 @@ from loadtests.report.results.stored import Results
 # A service that answers less than this of what it is asked for cannot answer more: of users, who
 # ask again only when they were answered, and of arrivals at a rate.
 KEEPS_UP, KEEPS_UP_OPEN = 0.9, 0.98
-# What two services may differ in.
+# The respects in which two services may differ.
 MADE_OF = ("framework", "model", "server", "client")
 
 

@@ -12,7 +12,7 @@ MIB = 2**20
 # Random arrivals are uneven: the number in flight stays below its mean and three
 # standard deviations, of a Poisson distribution, 99.9 % of the time.
 DEVIATIONS = 3
-# What is asked for, by its name on the command line, in the words of the form.
+# Each part of the question by its name on the command line, in the words of the form.
 LABELS = {
     "DELAY": "Delay of the backend",
     "RATE": "Rate",

@@ -25,6 +25,7 @@ TURN_S = 15.0
 MOST_A_SECOND = 100  # users started: of more Locust warns
 BURST_S = 1.0
 MARKS = 20
+MOST_NAMED = 4
 
 
 class Refused(Exception):
@@ -162,6 +163,12 @@ class Session:
         """A service as Locust's field Host shows it."""
         return f"{name} {self.kinds[name].url}"
 
+    def host(self, names: list[str]) -> str:
+        """Services as that field shows them, which has one line: `locust.js` does the same."""
+        if len(names) == 1:
+            return self.address(names[0])
+        return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} services"
+
     def _await_a_worker(self) -> None:
         deadline = time.monotonic() + CONNECT_S
         while isinstance(self.runner, MasterRunner) and not self.runner.worker_count:
@@ -173,7 +180,7 @@ class Session:
         """Have Locust start users of these services only."""
         self.environment.user_classes = [self.kinds[name] for name in names]
         # For Locust's page and report: the users go by the URL of their class.
-        self.environment.host = ", ".join(map(self.address, names))
+        self.environment.host = self.host(names)
 
     def _begin(self) -> None:
         many = self.users * len(self.environment.user_classes)

@@ -127,6 +127,8 @@ def test_locust_s_page_is_ready_to_go(browser: webdriver.Chrome) -> None:
     first_host = field(browser, "host").get_attribute("value") or ""
     assert re.fullmatch(rf"{FIRST} http://127\.0\.0\.1:\d+", first_host)
     assert "no host attribute" not in browser.page_source
+    service.select_by_value(SECOND)
+    assert field(browser, "host").get_attribute("value") == f"{FIRST}, {SECOND}"
     service.deselect_all()
     service.select_by_value(SECOND)
     assert str(field(browser, "host").get_attribute("value")).startswith(f"{SECOND} http://")
@@ -180,6 +182,7 @@ def test_services_side_by_side(browser: webdriver.Chrome) -> None:
     assert "shows and does not measure" in browser.find_element(By.TAG_NAME, "main").text
     assert until(lambda: requested() == {FIRST, SECOND}, 30)
     assert set(loaded()) == {FIRST, SECOND}
+    assert f"{FIRST}, {SECOND}" in fetch(f"{UI}/stats/report")[1].decode()
 
 
 def test_its_buttons(browser: webdriver.Chrome) -> None:

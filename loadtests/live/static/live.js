@@ -1,6 +1,7 @@
 import { draw, round } from "./chart.js";
 
 const EVERY_MS = 1000;
+const NO_ANSWER = "No answer: has make ui ended?";
 const form = document.getElementById("ask");
 const says = document.getElementById("says");
 const cards = document.getElementById("cards");
@@ -34,14 +35,18 @@ async function update() {
   try {
     show(await (await fetch("figures")).json());
   } catch {
-    tell("No answer: has make ui ended?", true);
+    tell(NO_ANSWER, true);
   }
 }
 
 async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-  tell(answer.ok ? "" : ((await answer.json()).error ?? `error ${answer.status}`), !answer.ok);
+  try {
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    tell(answer.ok ? "" : ((await answer.json()).error ?? `error ${answer.status}`), !answer.ok);
+  } catch {
+    tell(NO_ANSWER, true);
+  }
 }
 
 function tell(text, wrong = false) {

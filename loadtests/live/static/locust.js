@@ -1,10 +1,12 @@
 // Added to Locust's page: the field Host shows the services that are chosen.
+const MOST_NAMED = 4;
 const addresses = JSON.parse(document.querySelector(".to-live").dataset.addresses);
 
 document.addEventListener("change", ({ target }) => {
   if (target.name !== "service") return;
-  const chosen = [...target.selectedOptions].map((option) => addresses[option.value]);
-  target.form.elements.host.value = chosen.join(", ");
+  const chosen = [...target.selectedOptions].map((option) => option.value);
+  const names = chosen.length > MOST_NAMED ? `${chosen.length} services` : chosen.join(", ");
+  target.form.elements.host.value = chosen.length === 1 ? addresses[chosen[0]] : names;
 });
 new MutationObserver(() => {
   for (const host of document.querySelectorAll("form [name=host]")) {

@@ -17,7 +17,7 @@ from loadtests.workloads.open_rate.load import ArrivalUser
 # An answer may seem this much earlier than the backend gives it: clocks, and timers.
 EARLY_MS = 0.5
 DRAWN = b"drawn"  # in the path, where each request has its delay
-# What is in flight is as it will be when nearly all that arrived first has been answered.
+# The number in flight is steady when nearly all that arrived first has been answered.
 NEARLY_ALL = 0.995
 
 
