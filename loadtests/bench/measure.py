@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from loadtests import record
+from loadtests.bench import holdings
 from loadtests.bench.generating import CONNECTION_S, SLACK_S, generating, plan_of
 from loadtests.bench.laps import Laps
 from loadtests.bench.plan import Part
@@ -18,7 +20,7 @@ from loadtests.catalog import Service
 from loadtests.record import Point, Run
 from loadtests.runtime import Running, Runtime, ServiceFailed, Usage, strangers
 from loadtests.runtime.footprint import Footprint, kernel_bytes
-from loadtests.workloads.kind import Kind, Step
+from loadtests.workloads.kind import Step
 
 # The figures that a window and a point call the same; a window has those its kind measures.
 FIGURES = (
@@ -185,6 +187,8 @@ def windows(
                     # service's where it runs in a container.
                     before = running.usage()
                     laps.lap("warming_up_s")
+                    if kind.faulty:
+                        _looked(generator)
                 case "disturb":
                     runtime.disturb(event["fault"])
                 case "mend":
@@ -192,17 +196,21 @@ def windows(
                 case "mark":
                     marks.append(running.usage().cpu_s)
                 case "look":
-                    looks.append({"when": event["when"], **_held(running)})
+                    looks.append({"when": event["when"], **holdings.look(running)})
                 case "over":
                     after = running.usage()
-                    seen.append(used(kind, before, held, after, running.footprint(kind.switches)))
+                    still = running.footprint(kind.switches)
+                    seen.append(holdings.used(kind, before, held, after, still))
                     cpus = runtime.service_cpus, runtime.load_cpus
                     seen[-1] |= strangers.shares(look, runtime.look(), *cpus)
                     laps.lap("measuring_s")
+                    if kind.faulty:
+                        _looked(generator)
                 case "close":
                     found = seen[event.get("of_window", -1)]
                     if kind.faulty and "lost" in event["fault"]:
-                        event["fault"]["lost"] |= found.pop("left")
+                        about = event["fault"]
+                        about["lost"] = holdings.left(about["lost"], found.pop("left"))
                     if len(marks) == 2:
                         found["burst_cpu_s"] = round(marks[1] - marks[0], 4)
                     if looks:
@@ -214,6 +222,14 @@ def windows(
             raise ServiceFailed(f"the generator ended with {generator.returncode}", said)
 
 
+def _looked(generator: subprocess.Popen[str]) -> None:
+    """Let the generator go on, which waits for it."""
+    assert generator.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended, which its last line says
+        generator.stdin.write("\n")
+        generator.stdin.flush()
+
+
 @contextmanager
 def mended(runtime: Runtime) -> Iterator[None]:
     """Leave the backend well, however a turn ends."""
@@ -221,29 +237,3 @@ def mended(runtime: Runtime) -> Iterator[None]:
         yield
     finally:
         runtime.mend()
-
-
-def used(
-    kind: Kind, before: Usage, held: Footprint, after: Usage, still: Footprint
-) -> dict[str, Any]:
-    """`cpu_s` and the figures of a point, from a look at each end of a window."""
-    figures = asdict(held if kind.at_rest else still)
-    for name in ("voluntary_switches", "involuntary_switches"):
-        first, last = getattr(held, name), getattr(still, name)
-        # Threads that end take theirs with them.
-        figures[name] = None if first is None or last is None else max(0, last - first)
-    if kind.faulty:
-        figures["left"] = {
-            name: max(0, last - first)
-            for name in ("threads", "descriptors", "pss_bytes")
-            if (first := getattr(held, name)) is not None
-            and (last := getattr(still, name)) is not None
-        }
-    rss_bytes = before.rss_bytes if kind.at_rest else max(before.rss_bytes, after.rss_bytes)
-    return {"cpu_s": after.cpu_s - before.cpu_s, "rss_bytes": rss_bytes, **figures}
-
-
-def _held(running: Running) -> dict[str, int | None]:
-    """The memory, threads and descriptors that a service holds now."""
-    held = running.footprint(switches=False)
-    return {name: getattr(held, name) for name in ("pss_bytes", "threads", "descriptors")}

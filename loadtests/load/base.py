@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
@@ -67,6 +68,14 @@ def load(plan: dict[str, Any]) -> Load:
 def say(event: dict[str, Any]) -> None:
     """Print one line for whoever started the generator."""
     print(json.dumps(event), flush=True)
+
+
+def await_look() -> None:
+    """Do nothing until whoever started the generator has seen what the service holds.
+
+    They write a line for it, at both ends of a window of a kind that is `faulty`.
+    """
+    sys.stdin.readline()
 
 
 def tidy() -> None:

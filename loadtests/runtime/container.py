@@ -79,8 +79,8 @@ class ContainerGenerator(subprocess.Popen[str]):
         self._engine = engine
         self._container = container
         super().__init__(
-            ["docker", "exec", container, "python", "-m", "loadtests.load.generator", plan],
-            stdin=subprocess.DEVNULL,
+            ["docker", "exec", "-i", container, "python", "-m", "loadtests.load.generator", plan],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",

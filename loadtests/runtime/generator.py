@@ -14,7 +14,7 @@ def start_generator(plan: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         leashed(sys.executable, "-m", "loadtests.load.generator", plan),
         cwd=ROOT,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",

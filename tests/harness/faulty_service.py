@@ -4,7 +4,8 @@
 
 `survives` answers 502 and 504 as CONTRACT.md says. `makes-up` answers 200 with a body of its own
 where a call fails, `repeats` with the last right one, `passes` what the backend said, whatever
-its status. `hangs` has no timeout. `leaks` never gives back the slot of a call that failed.
+its status. `hangs` has no timeout. `leaks` never gives back the slot of a call that failed, `keeps`
+leaves a file open for it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ INFO = {
 }
 slots = threading.Semaphore(CONCURRENCY)
 last = b"{}"
+files: list[int] = []
 
 
 def call(delay: str, request_id: str) -> bytes:
@@ -61,6 +63,8 @@ def answer(delay: str, request_id: str) -> tuple[int, bytes]:
     except (OSError, http.client.HTTPException) as error:
         if WAY != "leaks":
             slots.release()
+        if WAY == "keeps":
+            files.append(os.open(os.devnull, os.O_RDONLY))
         if WAY == "makes-up":
             return 200, json.dumps({"delay": float(delay), "id": request_id}).encode()
         if WAY == "repeats":

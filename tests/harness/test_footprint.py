@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from loadtests.bench.measure import used
+from loadtests.bench.holdings import used
 from loadtests.runtime import Usage, footprint
 from loadtests.runtime.footprint import Footprint
 from loadtests.workloads import KINDS

@@ -12,7 +12,8 @@ from loadtests.report.results.parts import Part
 LEAST_LEAK = 10
 LEAST_LEAK_BYTES = 32 * 2**20
 NONE_MAY_BE_LOST = ("slots", "calls", "unanswered")
-NOT_JUDGED = ("descriptors",)  # a server closes those of its callers when it likes
+# Descriptors, in runs that have them, count the callers' connections, which a server may close.
+NOT_JUDGED = ("descriptors",)
 
 
 @dataclass

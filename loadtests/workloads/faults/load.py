@@ -38,6 +38,7 @@ class Load(AnyLoad):
     def __init__(self, plan: dict[str, Any]) -> None:
         self.profile = plan["profile"]
         self.host, self.backend_url = plan["host"], plan["backend"]
+        self.timeout_s = self.profile["timeout_s"]
         self.is_named = plan.get("runtime") == "compose"
         self.delay = b"%g" % self.profile["delay_s"]
         self.numbers = count()
@@ -69,6 +70,7 @@ class Load(AnyLoad):
             raise StepFailed(f"before the fault it answers {wrong} of {self.burst} requests wrong")
         gevent.sleep(self.profile["warmup_s"])
         self.connections = int(base.backend_stats(self.control)["connections"])
+        self.kept = self._kept()
         base.ask_backend(self.control, b"POST /reset")
 
     def begin(self) -> None:
@@ -79,6 +81,7 @@ class Load(AnyLoad):
 
     def run(self, window_s: float) -> None:
         """The fault, for its time; until the service is whole, or the window over; the losses."""
+        base.await_look()
         if self.is_skipped():
             gevent.sleep(base.OPENING_S)  # a window has a length
             return
@@ -90,12 +93,13 @@ class Load(AnyLoad):
         self.ended = perf_counter()
         self._await_whole(closing)
         arrivals.kill()
-        gevent.joinall(list(self.in_flight), timeout=self.profile["timeout_s"] + 1)
+        gevent.joinall(list(self.in_flight), timeout=self.timeout_s + 1)
         self.recovery_s = self._recovery_s()
         self._look_for_losses()
 
     def end(self) -> dict[str, Any]:
         """The requests by how they ended, and all that was not there again afterwards."""
+        base.await_look()  # the next step begins with a burst
         since = [one for one in self.outcomes if one.at >= self.begun]
         during = [one for one in since if one.at < self.ended]
         kinds = Counter(one.kind for one in since)
@@ -169,7 +173,7 @@ class Load(AnyLoad):
 
     def _ask(self, delay: bytes) -> None:
         """Send one request and note what came of it."""
-        connection = self.free.pop() if self.free else self._connection()
+        connection = self.free.pop() if self.free else Connection(self.host, self.timeout_s)
         if not connection.is_open():
             connection.close()
         request_id = b"f%x" % next(self.numbers)
@@ -187,11 +191,8 @@ class Load(AnyLoad):
         self.outcomes.append(Outcome(at, perf_counter() - at, kind, said))
         if is_large:  # it keeps as large a buffer
             connection.close()
-            connection = self._connection()
+            connection = Connection(self.host, self.timeout_s)
         self.free.append(connection)
-
-    def _connection(self) -> Connection:
-        return Connection(self.host, self.profile["timeout_s"])
 
     def _fill(self) -> tuple[int, int]:
         """Ask for as much at once as there are slots: how much reached the backend, and failed."""
@@ -244,4 +245,9 @@ class Load(AnyLoad):
             "unanswered": wrong,
             "calls": int(stats["in_flight"]),
             "connections": max(0, int(stats["connections"]) - self.connections),
+            "kept": self._kept() - self.kept,
         }
+
+    def _kept(self) -> int:
+        """The connections of ours that the service keeps open."""
+        return sum(connection.is_open() for connection in self.free)

@@ -17,6 +17,7 @@ LEFT = {
     "calls": "calls still open",
     "unanswered": "requests of a burst not answered",
     "connections": "more backend connections",
+    "files": "more files and sockets open",
     "threads": "more threads",
 }
 Pair = tuple[str, Outcome]
@@ -142,8 +143,8 @@ SECTION = Section(
         (
             "leaks",
             "After each fault as many requests as the service has slots are sent at once: all must "
-            "reach the backend together, as before. Calls, connections, threads and memory are "
-            "compared with those before; up to 10 and 32 MiB are taken for chance.",
+            "reach the backend together, as before. Calls, connections, threads, open files and "
+            "memory are compared with those before; up to 10 and 32 MiB are taken for chance.",
         ),
     ),
 )
