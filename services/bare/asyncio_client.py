@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httptools
 
 import contract
+from bare.answer import Answer, Stale
 from start import SETTINGS
 
 
@@ -53,11 +54,7 @@ class Backend:
             connection.transport.abort()
 
 
-class Stale(ConnectionError):
-    """The backend closed the connection before anything came back."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(Answer, asyncio.Protocol):
     """One connection, for one request at a time; back in the pool `idle` after each."""
 
     def __init__(self, idle: "dict[Connection, None]") -> None:
@@ -74,9 +71,8 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             raise Stale
         self.answer = asyncio.get_running_loop().create_future()
-        self.body = b""
-        self.answers = 0
-        self.has_begun = self.is_complete = self.is_kept = False
+        self.expect()
+        self.has_begun = False
         self.transport.write(request)
         self.restart_timeout()
         try:
@@ -115,24 +111,12 @@ class Connection(asyncio.Protocol):
         if not self.is_complete:
             self.timer.cancel()
             self.restart_timeout()
-        elif self.answers > 1 or self.parser.get_status_code() != 200:
-            self.fail(ConnectionError)
-        else:
+        elif self.is_good():
             self.answer.set_result(self.body)
+        else:
+            self.fail(ConnectionError)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.idle.pop(self, None)
         self.fail(ConnectionError if self.has_begun else Stale)
         self.parser = None  # a reference cycle
-
-    # The parser calls these.
-
-    def on_message_begin(self) -> None:
-        self.answers += 1
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-        self.is_kept = self.parser.should_keep_alive()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httptools
 
 import contract
+from bare.answer import Answer, Stale
 from start import SETTINGS
 
 
@@ -54,11 +55,7 @@ class Backend:
         return Connection(sock, self.idle)
 
 
-class Stale(ConnectionError):
-    """The backend closed the connection before anything came back."""
-
-
-class Connection:
+class Connection(Answer):
     """One connection, for one request at a time; back in the pool `idle` after each."""
 
     def __init__(self, sock: socket.socket, idle: "list[Connection]") -> None:
@@ -68,9 +65,7 @@ class Connection:
 
     def exchange(self, request: bytes) -> bytes:
         """The body of the answer; raises Stale, OSError, or the parser's own errors."""
-        self.body = b""
-        self.answers = 0
-        self.is_complete = self.is_kept = False
+        self.expect()
         try:
             received = self.send(request)
             if not received:
@@ -78,7 +73,7 @@ class Connection:
             while received:
                 self.parser.feed_data(received)
                 received = b"" if self.is_complete else self.sock.recv(65536)
-            if not self.is_complete or self.answers > 1 or self.parser.get_status_code() != 200:
+            if not self.is_good():
                 raise ConnectionError
         except BaseException:  # the rest of the answer would be the next request's
             self.sock.close()
@@ -97,15 +92,3 @@ class Connection:
             return self.sock.recv(65536)  # here it waits
         except ConnectionError:
             return b""
-
-    # The parser calls these.
-
-    def on_message_begin(self) -> None:
-        self.answers += 1
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-        self.is_kept = self.parser.should_keep_alive()

@@ -14,7 +14,7 @@ from tornado.concurrent import Future
 from tornado.ioloop import IOLoop
 
 from bare import socket_client
-from bare.asyncio_client import Stale
+from bare.answer import Stale
 from start import SETTINGS
 
 
@@ -65,9 +65,7 @@ class Connection(socket_client.Connection):
 
     async def exchange(self, request: bytes) -> bytes:
         """The body of the answer; raises Stale, another ConnectionError or TimeoutError."""
-        self.body = b""
-        self.answers = 0
-        self.is_complete = self.is_kept = False
+        self.expect()
         try:
             self.sock.sendall(request)  # short: an idle socket takes it whole, or is broken
             while not self.is_complete:
@@ -76,7 +74,7 @@ class Connection(socket_client.Connection):
                 if not received:
                     raise ConnectionResetError
                 self.parser.feed_data(received)
-            if self.answers > 1 or self.parser.get_status_code() != 200:
+            if not self.is_good():
                 raise ConnectionError
         except BaseException as error:  # the rest of the answer would be the next request's
             self.sock.close()
