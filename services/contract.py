@@ -30,6 +30,7 @@ MAX_CALLS = 100
 MAX_CYCLES = 10_000_000
 FILE_SIZE = 16 * 1024 * 1024
 MAX_MESSAGE = 64 * 1024  # bytes of a chat message
+MAX_QUEUE, MAX_QUEUE_BYTES = 256, 1024 * 1024  # of messages for one member of a chat
 MAX_CALL_ID = 68  # a request's id, a dot and the number of one of its calls
 
 COMPOSITE_CALLS = 12
@@ -197,8 +198,10 @@ def _ids(settings: Settings, answers: list[bytes]) -> bytes:
     return json.dumps(ids, separators=(",", ":")).encode()
 
 
-def cpu_body(cycles: int) -> bytes:
-    """The body of `/cpu`."""
+def cpu_body(query: str) -> bytes:
+    """The body of `/cpu`, after the burn that a query such as `cycles=20000` asks for; Problem."""
+    cycles = cycles_from(query)
+    burn(cycles)
     return b'{"cycles":%d}' % cycles
 
 

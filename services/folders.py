@@ -23,7 +23,7 @@ SERVICES = Path(__file__).resolve().parent
 BACKEND = "backend"  # what the services wait for; no service itself
 LOCK = "requirements.txt"
 SHARED = (
-    *("contract.py", "start.py", "tasks.py", "asgi.py", "bare"),
+    *("contract.py", "start.py", "tasks.py", "pools.py", "asgi.py", "bare"),
     *("gunicorn_asgi.py", "gunicorn_wsgi.py", "uvicorn_asgi.py"),
 )
 
@@ -93,20 +93,21 @@ def pins(name: str, services: Path = SERVICES) -> str:
 
 def program(name: str, services: Path = SERVICES) -> str:
     """The program, and Debian package, that `name` needs beside Python; empty where none."""
-    return str(_about(chain(name, services)[0]).get("program", ""))
+    return str(about(chain(name, services)[0]).get("program", ""))
 
 
 def advice(name: str, services: Path = SERVICES) -> dict[str, str]:
     """`[advice]` by part; a part that `name` itself lacks is that of the nearest folder above."""
     found: dict[str, str] = {}
     for folder in reversed(chain(name, services)):
-        found |= _about(folder).get("advice", {})
+        found |= about(folder).get("advice", {})
     return found
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    about = folder / "service.toml"  # the backend has none
-    return tomllib.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+def about(folder: Path) -> dict[str, Any]:
+    """The `service.toml` of a folder; empty where it has none."""
+    file = folder / "service.toml"  # the backend has none
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def canonical(requirement: str) -> str:

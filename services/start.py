@@ -15,9 +15,9 @@ import resource
 import signal
 import socket
 import sys
-import tomllib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,13 +34,14 @@ NAME = os.environ.get("SERVICE") or sys.exit(
 SETTINGS = contract.settings(os.environ)
 
 
+@cache
 def info() -> bytes:
     """The body of `/info`.
 
     `slots` are requests that one process can have waiting for the backend, `client_pool`
     the backend connections that it may open.
     """
-    model, each = _about()["model"], SETTINGS.concurrency
+    model, each = folders.about(folders.chain(NAME)[0])["model"], SETTINGS.concurrency
     is_blocked = model == "event loop, blocked"
     slots = 1 if is_blocked or model == "processes" else each
     packages = [requirement.partition("[")[0] for requirement in folders.requirements(NAME)]
@@ -62,11 +63,7 @@ def info() -> bytes:
 
 def offers(route: str) -> bool:
     """True if `service.toml` names a route beside the core ones."""
-    return route in _about().get("offers", ())
-
-
-def _about() -> dict:
-    return tomllib.loads(folders.find(NAME, "service.toml").read_text(encoding="utf-8"))
+    return route in folders.about(folders.chain(NAME)[0]).get("offers", ())
 
 
 def check_threads() -> None:

@@ -18,8 +18,6 @@ import start
 from start import SETTINGS
 from tasks import together
 
-INFO = start.info()
-
 routes = web.RouteTableDef()
 
 
@@ -59,9 +57,7 @@ async def composite(request: web.BaseRequest) -> web.Response:
 
 @routes.get("/cpu")
 async def cpu(request: web.BaseRequest) -> web.Response:
-    cycles = contract.cycles_from(request.rel_url.raw_query_string)
-    contract.burn(cycles)
-    return server.answer(contract.cpu_body(cycles))
+    return server.answer(contract.cpu_body(request.rel_url.raw_query_string))
 
 
 @routes.get("/health")
@@ -71,7 +67,7 @@ async def health(request: web.BaseRequest) -> web.Response:
 
 @routes.get("/info")
 async def info(request: web.BaseRequest) -> web.Response:
-    return server.answer(INFO)
+    return server.answer(start.info())
 
 
 routes.get("/chat")(chat.chat)

@@ -8,8 +8,6 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 import contract
 
-MAX_QUEUED = 256  # messages for one member,
-MAX_QUEUED_BYTES = 1024 * 1024  # and their size
 CLOSE_S = 5  # that a member may take to close
 
 members: set["Member"] = set()
@@ -62,7 +60,7 @@ class Member:
         """Queue a message; drop the member if the queue is full."""
         self.queue.append(message)
         self.queued_bytes += len(message)
-        if len(self.queue) > MAX_QUEUED or self.queued_bytes > MAX_QUEUED_BYTES:
+        if len(self.queue) > contract.MAX_QUEUE or self.queued_bytes > contract.MAX_QUEUE_BYTES:
             self.leave()
             self.task = asyncio.create_task(self.close(WSCloseCode.TRY_AGAIN_LATER))
         elif not self.task:

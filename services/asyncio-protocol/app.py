@@ -17,8 +17,6 @@ import start
 from bare.tuning import calm_gc
 from start import SETTINGS
 
-INFO = start.info()
-
 backend = Backend()
 
 
@@ -75,9 +73,7 @@ class Composite:
 
 
 def cpu(request: Request) -> None:
-    cycles = contract.cycles_from(request.query)
-    contract.burn(cycles)
-    request.answer(contract.cpu_body(cycles))
+    request.answer(contract.cpu_body(request.query))
 
 
 def health(request: Request) -> None:
@@ -85,7 +81,7 @@ def health(request: Request) -> None:
 
 
 def info(request: Request) -> None:
-    request.answer(INFO)
+    request.answer(start.info())
 
 
 async def serve(listener: socket.socket) -> None:

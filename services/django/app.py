@@ -18,8 +18,6 @@ import start
 from start import SETTINGS
 from tasks import together
 
-INFO = start.info()
-
 app = asgi.strict(get_asgi_application())
 
 
@@ -64,9 +62,7 @@ async def composite(request: HttpRequest) -> bytes:
 
 @web.get("cpu")
 async def cpu(request: HttpRequest) -> bytes:
-    cycles = contract.cycles_from(query(request))
-    contract.burn(cycles)
-    return contract.cpu_body(cycles)
+    return contract.cpu_body(query(request))
 
 
 @web.get("health")
@@ -76,4 +72,4 @@ async def health(request: HttpRequest) -> bytes:
 
 @web.get("info")
 async def info(request: HttpRequest) -> bytes:
-    return INFO
+    return start.info()

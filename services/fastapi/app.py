@@ -17,8 +17,6 @@ import start
 from start import SETTINGS
 from tasks import together
 
-INFO = start.info()
-
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -65,15 +63,12 @@ async def composite(request: Request) -> Response:
     contract.burn(cycles)
     last = await backend.call(delay, ids[11])
     contract.burn(cycles)
-    answers = [first, *left, *right, last]
-    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+    return answer(contract.composite_body(SETTINGS, delay, cycles, [first, *left, *right, last]))
 
 
 @app.api_route("/cpu", methods=["GET", "HEAD"])
 async def cpu(request: Request) -> Response:
-    cycles = contract.cycles_from(query(request))
-    contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
+    return answer(contract.cpu_body(query(request)))
 
 
 @app.api_route("/health", methods=["GET", "HEAD"])
@@ -83,4 +78,4 @@ async def health() -> Response:
 
 @app.api_route("/info", methods=["GET", "HEAD"])
 async def info() -> Response:
-    return answer(INFO)
+    return answer(start.info())

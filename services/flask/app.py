@@ -3,8 +3,6 @@
 The code is the same for both and does not show which it is: `serve` decides.
 """
 
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from functools import partial
 from importlib import import_module
 
@@ -14,14 +12,10 @@ from flask import Response
 
 import contract
 import start
+from pools import branches, calls, together
 from start import SETTINGS
 
-INFO = start.info()
-
 backend = Backend()
-# A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
-calls = ThreadPoolExecutor(start.helpers())
-branches = ThreadPoolExecutor(start.helpers())
 
 
 @app.get("/")
@@ -54,15 +48,12 @@ def composite() -> Response:
     contract.burn(cycles)
     last = backend.call(delay, ids[11])
     contract.burn(cycles)
-    answers = [first, *left, *right, last]
-    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+    return answer(contract.composite_body(SETTINGS, delay, cycles, [first, *left, *right, last]))
 
 
 @app.get("/cpu")
 def cpu() -> Response:
-    cycles = contract.cycles_from(query())
-    contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
+    return answer(contract.cpu_body(query()))
 
 
 @app.get("/health")
@@ -72,16 +63,7 @@ def health() -> Response:
 
 @app.get("/info")
 def info() -> Response:
-    return answer(INFO)
-
-
-def together(pool: Executor, work: Callable, parts: list) -> list:
-    """Run `work` on all parts, the first in this thread; raises after the others have ended."""
-    others = [pool.submit(work, part) for part in parts[1:]]
-    try:
-        return [work(parts[0]), *(other.result() for other in others)]
-    finally:
-        wait([other for other in others if not other.cancel()])
+    return answer(start.info())
 
 
 for exhibit in ("chat", "file"):  # files of their own, for services that offer the route

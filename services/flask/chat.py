@@ -23,7 +23,6 @@ from wsproto.utilities import RemoteProtocolError
 
 import contract
 
-MAX_QUEUED, MAX_QUEUED_BYTES = 256, 1024 * 1024  # for one member
 OPTIONS = {"max_message_size": contract.MAX_MESSAGE}
 CLOSE_TIMEOUT_S = 5  # that a close frame may take to get through
 
@@ -86,7 +85,7 @@ class Member:
                 return
             self.queue.append(frame)
             self.queued_bytes += len(frame)
-            if len(self.queue) > MAX_QUEUED or self.queued_bytes > MAX_QUEUED_BYTES:
+            if len(self.queue) > contract.MAX_QUEUE or self.queued_bytes > contract.MAX_QUEUE_BYTES:
                 self.queue.clear()
                 self.begin_close(CloseReason.TRY_AGAIN_LATER)
             self.changed.notify()

@@ -20,7 +20,6 @@ import start
 from bare.tuning import calm_gc
 from start import SETTINGS
 
-INFO = start.info()
 DESCRIPTORS_TO_SPARE = 8  # for what opens one now and then, as looking up a name does
 
 loop = EventLoop()
@@ -54,14 +53,11 @@ def composite(request: Request) -> Waits[bytes]:
     contract.burn(cycles)
     last = yield from backend.call(delay, ids[11])
     contract.burn(cycles)
-    answers = [first, *left, *right, last]
-    return contract.composite_body(SETTINGS, delay, cycles, answers)
+    return contract.composite_body(SETTINGS, delay, cycles, [first, *left, *right, last])
 
 
 def cpu(request: Request) -> bytes:
-    cycles = contract.cycles_from(request.query)
-    contract.burn(cycles)
-    return contract.cpu_body(cycles)
+    return contract.cpu_body(request.query)
 
 
 def health(request: Request) -> bytes:
@@ -69,7 +65,7 @@ def health(request: Request) -> bytes:
 
 
 def info(request: Request) -> bytes:
-    return INFO
+    return start.info()
 
 
 def request_id(request: Request) -> str:

@@ -15,7 +15,6 @@ from websockets.server import ServerProtocol
 
 import contract
 
-MAX_QUEUED, MAX_QUEUED_BYTES = 256, 1 << 20  # messages for one member, and their size
 CLOSE_S = 5.0  # for a member to take the close frame
 
 members: set[Member] = set()
@@ -94,7 +93,7 @@ class Member:
             self.client.loop.spawn(self.empty_queue())
         self.queue.append(data)
         self.queue_bytes += len(data)
-        if len(self.queue) > MAX_QUEUED or self.queue_bytes > MAX_QUEUED_BYTES:
+        if len(self.queue) > contract.MAX_QUEUE or self.queue_bytes > contract.MAX_QUEUE_BYTES:
             self.close(CloseCode.TRY_AGAIN_LATER)
 
     def empty_queue(self) -> Waits[None]:

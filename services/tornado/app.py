@@ -17,8 +17,6 @@ import start
 from start import SETTINGS
 from tasks import together
 
-INFO = start.info()
-
 
 class Index(Handler):
     async def get(self) -> None:
@@ -50,15 +48,12 @@ class Composite(Handler):
         contract.burn(cycles)
         last = await backend.call(delay, ids[11])
         contract.burn(cycles)
-        answers = [first, *left, *right, last]
-        self.answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+        self.answer(contract.composite_body(SETTINGS, delay, cycles, [first, *left, *right, last]))
 
 
 class Cpu(Handler):
     def get(self) -> None:
-        cycles = contract.cycles_from(self.request.query)
-        contract.burn(cycles)
-        self.answer(contract.cpu_body(cycles))
+        self.answer(contract.cpu_body(self.request.query))
 
 
 class Health(Handler):
@@ -68,7 +63,7 @@ class Health(Handler):
 
 class Info(Handler):
     def get(self) -> None:
-        self.answer(INFO)
+        self.answer(start.info())
 
 
 service = Service(

@@ -9,8 +9,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 import contract
 
-MAX_QUEUED = 256  # messages for one member,
-MAX_QUEUED_BYTES = 1024 * 1024  # and their size
 PING_S = 20  # Tornado drops a member that does not answer a ping until the next
 
 
@@ -45,7 +43,7 @@ class Chat(Handler, WebSocketHandler):
             return
         self.queue.append(message)
         self.queued_bytes += len(message)
-        if len(self.queue) > MAX_QUEUED or self.queued_bytes > MAX_QUEUED_BYTES:
+        if len(self.queue) > contract.MAX_QUEUE or self.queued_bytes > contract.MAX_QUEUE_BYTES:
             self.queue.clear()
             self.close(1013, "too slow")  # Tornado cuts it off after 5 s
         else:

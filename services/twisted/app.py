@@ -19,8 +19,6 @@ import contract
 import start
 from start import SETTINGS
 
-INFO = start.info()
-
 
 def index(request: Request) -> Deferred:
     delay = contract.delay_from(query(request))
@@ -58,9 +56,7 @@ def composite(request: Request) -> Deferred:
 
 
 def cpu(request: Request) -> bytes:
-    cycles = contract.cycles_from(query(request))
-    contract.burn(cycles)
-    return contract.cpu_body(cycles)
+    return contract.cpu_body(query(request))
 
 
 def health(request: Request) -> bytes:
@@ -68,7 +64,7 @@ def health(request: Request) -> bytes:
 
 
 def info(request: Request) -> bytes:
-    return INFO
+    return start.info()
 
 
 def together(deferreds: Iterable[Deferred]) -> Deferred:

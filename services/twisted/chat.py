@@ -11,8 +11,6 @@ from twisted.web.server import Request
 
 import contract
 
-MAX_QUEUED = 256  # messages for one member,
-MAX_QUEUED_BYTES = 1024 * 1024  # and their size
 CLOSE_S = 5  # that a close frame may take
 
 
@@ -79,7 +77,7 @@ class Chat(WebSocketServerProtocol):
             return
         self.queue.append(message)
         self.queued_bytes += len(message.payload)
-        if len(self.queue) > MAX_QUEUED or self.queued_bytes > MAX_QUEUED_BYTES:
+        if len(self.queue) > contract.MAX_QUEUE or self.queued_bytes > contract.MAX_QUEUE_BYTES:
             self.queue.clear()
             self.sendCloseFrame(1013)  # Autobahn has no name for "try again later"
 

@@ -4,8 +4,6 @@ While the backend is slow, the thread of the request that asked it waits, and th
 process goes on in all its others.
 """
 
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from functools import partial
 
 import web
@@ -16,14 +14,10 @@ from web import query, request_id
 
 import contract
 import start
+from pools import branches, calls, together
 from start import SETTINGS
 
-INFO = start.info()
-
 backend = Backend()
-# A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
-calls = ThreadPoolExecutor(start.helpers())
-branches = ThreadPoolExecutor(start.helpers())
 
 app = get_wsgi_application()
 
@@ -63,9 +57,7 @@ def composite(request: HttpRequest) -> bytes:
 
 @web.get("cpu")
 def cpu(request: HttpRequest) -> bytes:
-    cycles = contract.cycles_from(query(request))
-    contract.burn(cycles)
-    return contract.cpu_body(cycles)
+    return contract.cpu_body(query(request))
 
 
 @web.get("health")
@@ -75,13 +67,4 @@ def health(request: HttpRequest) -> bytes:
 
 @web.get("info")
 def info(request: HttpRequest) -> bytes:
-    return INFO
-
-
-def together(pool: Executor, work: Callable, parts: list) -> list:
-    """Run `work` on all parts, the first in this thread; raises after the others have ended."""
-    others = [pool.submit(work, part) for part in parts[1:]]
-    try:
-        return [work(parts[0]), *(other.result() for other in others)]
-    finally:
-        wait([other for other in others if not other.cancel()])
+    return start.info()

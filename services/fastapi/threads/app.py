@@ -4,8 +4,7 @@ While the backend is slow, the thread that asked it waits, and the event loop go
 Requests for which the pool has no thread free wait in its queue.
 """
 
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -17,14 +16,10 @@ from fastapi import FastAPI, Request, Response
 import asgi
 import contract
 import start
+from pools import branches, calls, together
 from start import SETTINGS
 
-INFO = start.info()
-
 backend = Backend()
-# A request's calls at once. Branches wait for calls: in one pool they could take all its threads.
-calls = ThreadPoolExecutor(start.helpers())
-branches = ThreadPoolExecutor(start.helpers())
 
 
 @asynccontextmanager
@@ -70,15 +65,12 @@ def composite(request: Request) -> Response:
     contract.burn(cycles)
     last = backend.call(delay, ids[11])
     contract.burn(cycles)
-    answers = [first, *left, *right, last]
-    return answer(contract.composite_body(SETTINGS, delay, cycles, answers))
+    return answer(contract.composite_body(SETTINGS, delay, cycles, [first, *left, *right, last]))
 
 
 @app.api_route("/cpu", methods=["GET", "HEAD"])
 def cpu(request: Request) -> Response:
-    cycles = contract.cycles_from(query(request))
-    contract.burn(cycles)
-    return answer(contract.cpu_body(cycles))
+    return answer(contract.cpu_body(query(request)))
 
 
 @app.api_route("/health", methods=["GET", "HEAD"])
@@ -88,13 +80,4 @@ async def health() -> Response:
 
 @app.api_route("/info", methods=["GET", "HEAD"])
 async def info() -> Response:
-    return answer(INFO)
-
-
-def together(pool: Executor, work: Callable, parts: list) -> list:
-    """Run `work` on all parts, the first in this thread; raises after the others have ended."""
-    others = [pool.submit(work, part) for part in parts[1:]]
-    try:
-        return [work(parts[0]), *(other.result() for other in others)]
-    finally:
-        wait([other for other in others if not other.cancel()])
+    return answer(start.info())
