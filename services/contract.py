@@ -18,6 +18,7 @@ BAD_DELAY = "delay must be given once, as a decimal number of seconds from 0 to 
 BAD_CALLS = "calls must be given once, as a whole number from 1 to 100"
 BAD_CYCLES = "cycles must be given once, as a whole number from 0 to 10000000"
 BAD_SIZE = "size must be given once, as a whole number from 0 to 16777216"
+BAD_JSON_SIZE = "size must be given once, as a whole number from 0 to 1048576"
 BAD_REQUEST_ID = "X-Request-ID must be 1 to 64 letters, digits or any of . _ : -"
 NO_ROUTE = "no such route"
 WRONG_METHOD = "method not allowed"
@@ -29,6 +30,7 @@ MAX_DELAY_S = 60
 MAX_CALLS = 100
 MAX_CYCLES = 10_000_000
 FILE_SIZE = 16 * 1024 * 1024
+MAX_JSON = 1024 * 1024
 MAX_MESSAGE = 64 * 1024  # bytes of a chat message
 MAX_QUEUE, MAX_QUEUE_BYTES = 256, 1024 * 1024  # of messages for one member of a chat
 MAX_CALL_ID = 68  # a request's id, a dot and the number of one of its calls
@@ -139,6 +141,11 @@ def size_from(query: str) -> int:
     return _number(query, "size", 0, FILE_SIZE, BAD_SIZE)
 
 
+def json_from(query: str) -> tuple[str, int]:
+    """Return the delay and the bytes of a query such as `delay=0.1&size=2048`; or Problem."""
+    return delay_from(query), _number(query, "size", 0, MAX_JSON, BAD_JSON_SIZE)
+
+
 def _number(query: str, name: str, lowest: int, highest: int, message: str) -> int:
     text = _only(query, name, message)
     if _whole(text) and lowest <= int(text) <= highest:
@@ -196,6 +203,16 @@ def _ids(settings: Settings, answers: list[bytes]) -> bytes:
     except (ValueError, TypeError, KeyError):
         raise BackendBroken(settings) from None
     return json.dumps(ids, separators=(",", ":")).encode()
+
+
+def json_body(settings: Settings, answer: bytes) -> bytes:
+    """The body of `/json`: the backend's, parsed and written anew; BackendBroken if it is no JSON."""
+    try:
+        parsed = json.loads(answer)
+        parsed["total"] = sum(item["count"] for item in parsed.get("items", ()))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BackendBroken(settings) from None
+    return json.dumps(parsed, separators=(",", ":")).encode()
 
 
 def cpu_body(query: str) -> bytes:

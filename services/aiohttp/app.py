@@ -60,6 +60,13 @@ async def cpu(request: web.BaseRequest) -> web.Response:
     return server.answer(contract.cpu_body(request.rel_url.raw_query_string))
 
 
+@routes.get("/json")
+async def json(request: web.BaseRequest) -> web.Response:
+    delay, size = contract.json_from(request.rel_url.raw_query_string)
+    answer = await backend.call(f"{delay}/{size}", request_id(request))
+    return server.answer(contract.json_body(SETTINGS, answer))
+
+
 @routes.get("/health")
 async def health(request: web.BaseRequest) -> web.Response:
     return server.answer(b'{"status":"ok"}')

@@ -16,6 +16,7 @@ import sys
 from functools import partial
 from json import dumps
 
+import payload
 import uvloop
 from connection import Connection
 from delays import Delays, Lane
@@ -39,6 +40,7 @@ ALLOWED_BEFORE_S = {
 SET_ANY = b"/any/"
 MAX_ANY_BODY = 1 << 20
 _size = re.compile(r"[0-9]{0,20}").fullmatch
+_json_size = re.compile(r"0|[1-9][0-9]{0,6}").fullmatch
 BAD_ANY = f"the body must be a whole number of bytes from 0 to {MAX_ANY_BODY}"
 
 
@@ -115,14 +117,17 @@ class Backend:
         return respond(200, HEALTHY, request), None
 
     def reply_delay(self, request: Request) -> tuple[bytes, Lane | None]:
-        """As `reply`, for GET /delay/S."""
+        """As `reply`, for GET /delay/S and GET /delay/S/BYTES."""
+        delay, slash, size = request.path[7:].decode().partition("/")
         try:
-            text = contract.checked_delay(request.path[7:].decode())
+            text = contract.checked_delay(delay)
+            if slash and (not _json_size(size) or int(size) > contract.MAX_JSON):
+                raise contract.Problem(400, contract.BAD_JSON_SIZE)
             request_id = contract.checked_request_id(request.request_id, contract.MAX_CALL_ID)
         except contract.Problem as refusal:
             return respond(400, contract.error_body(str(refusal)), request), None
-        answer = f'{{"delay":{text},"id":"{request_id}"}}'
-        return respond(200, answer.encode(), request), self.lane(text)
+        answer = payload.filled(text, request_id, int(size or 0))
+        return respond(200, answer, request), self.lane(text)
 
     def reply_stall(self, request: Request) -> bytes:
         """Answer POST /stall/S, and nothing else that is due until S seconds have passed."""

@@ -65,6 +65,13 @@ async def cpu(request: HttpRequest) -> bytes:
     return contract.cpu_body(query(request))
 
 
+@web.get("json")
+async def json(request: HttpRequest) -> bytes:
+    delay, size = contract.json_from(query(request))
+    answer = await backend().call(f"{delay}/{size}", request_id(request))
+    return contract.json_body(SETTINGS, answer)
+
+
 @web.get("health")
 async def health(request: HttpRequest) -> bytes:
     return b'{"status":"ok"}'

@@ -71,6 +71,13 @@ async def cpu(request: Request) -> Response:
     return answer(contract.cpu_body(query(request)))
 
 
+@app.api_route("/json", methods=["GET", "HEAD"])
+async def json(request: Request) -> Response:
+    delay, size = contract.json_from(query(request))
+    answered = await backend.call(f"{delay}/{size}", request_id(request))
+    return answer(contract.json_body(SETTINGS, answered))
+
+
 @app.api_route("/health", methods=["GET", "HEAD"])
 async def health() -> Response:
     return answer(b'{"status":"ok"}')

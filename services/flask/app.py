@@ -56,6 +56,13 @@ def cpu() -> Response:
     return answer(contract.cpu_body(query()))
 
 
+@app.get("/json")
+def json() -> Response:
+    delay, size = contract.json_from(query())
+    answered = backend.call(f"{delay}/{size}", request_id())
+    return answer(contract.json_body(SETTINGS, answered))
+
+
 @app.get("/health")
 def health() -> Response:
     return answer(b'{"status":"ok"}')

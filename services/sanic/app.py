@@ -56,6 +56,13 @@ async def cpu(request: Request) -> HTTPResponse:
     return server.answer(contract.cpu_body(request.query_string))
 
 
+@app.route("/json", methods=["GET", "HEAD"])
+async def json(request: Request) -> HTTPResponse:
+    delay, size = contract.json_from(request.query_string)
+    answer = await backend.call(f"{delay}/{size}", request_id(request))
+    return server.answer(contract.json_body(SETTINGS, answer))
+
+
 @app.route("/health", methods=["GET", "HEAD"])
 async def health(request: Request) -> HTTPResponse:
     return server.answer(b'{"status":"ok"}')

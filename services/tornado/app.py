@@ -56,6 +56,13 @@ class Cpu(Handler):
         self.answer(contract.cpu_body(self.request.query))
 
 
+class Json(Handler):
+    async def get(self) -> None:
+        delay, size = contract.json_from(self.request.query)
+        answer = await backend.call(f"{delay}/{size}", self.request_id())
+        self.answer(contract.json_body(SETTINGS, answer))
+
+
 class Health(Handler):
     def get(self) -> None:
         self.answer(b'{"status":"ok"}')
@@ -72,6 +79,7 @@ service = Service(
         ("/fanout", Fanout),
         ("/composite", Composite),
         ("/cpu", Cpu),
+        ("/json", Json),
         ("/chat", Chat),
         ("/health", Health),
         ("/info", Info),

@@ -59,6 +59,12 @@ def cpu(request: Request) -> bytes:
     return contract.cpu_body(query(request))
 
 
+def json(request: Request) -> Deferred:
+    delay, size = contract.json_from(query(request))
+    answer = backend.call(f"{delay}/{size}", request_id(request))
+    return answer.addCallback(partial(contract.json_body, SETTINGS))
+
+
 def health(request: Request) -> bytes:
     return b'{"status":"ok"}'
 
@@ -93,6 +99,7 @@ ROUTES: dict[bytes, Callable[[Request], Deferred | bytes | None]] = {
     b"/fanout": fanout,
     b"/composite": composite,
     b"/cpu": cpu,
+    b"/json": json,
     b"/chat": chat,
     b"/health": health,
     b"/info": info,

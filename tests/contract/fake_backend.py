@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.contract.client import echo
+from services.backend import payload
 from tests.contract.fake_port import HangUp, Port, pause
 
 
@@ -24,7 +24,8 @@ class Call:
 
     def body(self) -> bytes:
         """The answer of the real backend."""
-        return echo(self.target.removeprefix("/delay/"), self.request_id)
+        delay, _, size = self.target.removeprefix("/delay/").partition("/")
+        return payload.filled(delay, self.request_id, int(size or 0))
 
     @property
     def request_id(self) -> str:

@@ -19,7 +19,7 @@ from tests.contract.rules import RULES
 
 TEXTS = {"title", "framework", "server", "client", "model", "waits", "kind"}
 OPTIONAL = {"offers", "exceptions", "limit", "program", "advice"}
-EXHIBITS = {"/file": "file.py", "/chat": "chat.py"}
+EXHIBITS = {"/file": "file.py", "/chat": "chat.py", "/json": "app.py"}
 ODD_MODELS = ("event loop, blocked", PROCESSES)  # in which a library is used otherwise
 MAX_COMMANDS = 6
 MAX_DOCSTRING_LINES = 5

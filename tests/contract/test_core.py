@@ -21,13 +21,14 @@ from tests.contract.client import (
 )
 from tests.contract.conftest import Backend, Service, Start
 from tests.contract.test_file import check_file
+from tests.contract.test_json import check_json
 from tests.contract.test_settings import check_slots, checked_info
 from tests.contract.test_shutdown import DRAIN_S, MANY, busy, ended_well
 
 pytestmark = pytest.mark.part("core")
 
 NO_ROUTE = error("no such route")
-EXHIBITS = ("/file", "/chat")
+EXHIBITS = ("/file", "/chat", "/json")
 
 
 def test_routes(service: Service) -> None:
@@ -49,12 +50,17 @@ def test_routes_that_only_some_have(service: Service, about: catalog.Service) ->
         if not about.has(route):
             check(ask(service.url, route), 404, NO_ROUTE)
             check(ask(service.url, route, "POST"), 404, NO_ROUTE)
-            check(ask(service.url, f"{route}?size=1"), 404, NO_ROUTE)
+            check(ask(service.url, f"{route}?delay=0&size=1"), 404, NO_ROUTE)
 
 
 @pytest.mark.route("/file")
 def test_file(service: Service) -> None:
     check_file(ask(service.url, "/file?size=70000"), 70_000)
+
+
+@pytest.mark.route("/json")
+def test_json(service: Service, backend: Backend) -> None:
+    check_json(service, backend, 20_480)
 
 
 @pytest.mark.route("/chat")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import contract
+from loadtests import catalog
 from tests.contract.client import ask, check, error, identified
 from tests.contract.conftest import Service
 from tests.contract.fake_backend import FakeBackend
@@ -17,6 +18,7 @@ BAD_DELAY = error(
 BAD_CALLS = error("calls must be given once, as a whole number from 1 to 100")
 BAD_CYCLES = error("cycles must be given once, as a whole number from 0 to 10000000")
 BAD_SIZE = error("size must be given once, as a whole number from 0 to 16777216")
+BAD_JSON_SIZE = error("size must be given once, as a whole number from 0 to 1048576")
 BAD_ID = error(contract.BAD_REQUEST_ID)
 
 NO_NUMBERS = [
@@ -50,6 +52,7 @@ ROUTES = {
     "cycles": ("/cpu", "", ["10000001", "99999999"], BAD_CYCLES),
     "cycles of a page": ("/composite", "delay=0", ["10000001", "99999999"], BAD_CYCLES),
     "size": ("/file", "", ["16777217", "99999999"], BAD_SIZE),
+    "size of JSON": ("/json", "delay=0", ["1048577", "99999999"], BAD_JSON_SIZE),
 }
 # Requests with several faults at once, and the error that is named.
 SEVERAL = {
@@ -68,6 +71,13 @@ SEVERAL = {
     "/composite?delay=0": BAD_CYCLES,
     "/composite?delay=0&cycles=0": BAD_ID,
     "/?delay=x": BAD_DELAY,
+    "/json": BAD_DELAY,
+    "/json?size=x&delay=x": BAD_DELAY,
+    "/json?size=1": BAD_DELAY,
+    "/json?size=1&delay=0&delay=0": BAD_DELAY,
+    "/json?size=x&delay=0": BAD_JSON_SIZE,
+    "/json?delay=0": BAD_JSON_SIZE,
+    "/json?delay=0&size=1": BAD_ID,
 }
 
 
@@ -102,9 +112,12 @@ def test_good(doubtful: Service, label: str) -> None:
         assert ask(doubtful.url, f"{route}?{query}&{rest}").status == 200
 
 
-def test_the_first_of_several_faults_is_named(doubtful: Service, fake: FakeBackend) -> None:
+def test_the_first_of_several_faults_is_named(
+    doubtful: Service, fake: FakeBackend, about: catalog.Service
+) -> None:
     for target, message in SEVERAL.items():
-        check(ask(doubtful.url, target, headers=identified("a b")), 400, message, target)
+        if about.has(target.partition("?")[0]):
+            check(ask(doubtful.url, target, headers=identified("a b")), 400, message, target)
     assert fake.calls == []
 
 

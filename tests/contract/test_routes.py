@@ -32,6 +32,7 @@ UNKNOWN_PATHS = [
     "/cpu/1",
     "/file/",
     "/file/x",
+    "/json/",
     "/chat/",
 ]
 ROUTES = {
@@ -40,12 +41,16 @@ ROUTES = {
     "/composite?delay=0.01&cycles=1": "/composite",
     "/cpu?cycles=1": "/cpu",
     "/file?size=1": "/file",
+    "/json?delay=0.01&size=300": "/json",
     "/chat": "/chat",
     "/health": "/health",
     "/info": "/info",
 }
 NOT_FOUND = ["/nope", "/nope?delay=0"]
-BAD = {"/?delay=x": "/", "/fanout": "/fanout", "/cpu": "/cpu", "/file": "/file"}
+BAD = {
+    **{"/?delay=x": "/", "/fanout": "/fanout", "/cpu": "/cpu", "/file": "/file"},
+    "/json?delay=0": "/json",
+}
 
 
 def of(about: catalog.Service, chosen: dict[str, str]) -> list[str]:

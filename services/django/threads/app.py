@@ -60,6 +60,13 @@ def cpu(request: HttpRequest) -> bytes:
     return contract.cpu_body(query(request))
 
 
+@web.get("json")
+def json(request: HttpRequest) -> bytes:
+    delay, size = contract.json_from(query(request))
+    answer = backend.call(f"{delay}/{size}", request_id(request))
+    return contract.json_body(SETTINGS, answer)
+
+
 @web.get("health")
 def health(request: HttpRequest) -> bytes:
     return b'{"status":"ok"}'

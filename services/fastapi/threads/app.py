@@ -73,6 +73,13 @@ def cpu(request: Request) -> Response:
     return answer(contract.cpu_body(query(request)))
 
 
+@app.api_route("/json", methods=["GET", "HEAD"])
+def json(request: Request) -> Response:
+    delay, size = contract.json_from(query(request))
+    answered = backend.call(f"{delay}/{size}", request_id(request))
+    return answer(contract.json_body(SETTINGS, answered))
+
+
 @app.api_route("/health", methods=["GET", "HEAD"])
 async def health() -> Response:
     return answer(b'{"status":"ok"}')
