@@ -206,7 +206,7 @@ def _ids(settings: Settings, answers: list[bytes]) -> bytes:
 
 
 def json_body(settings: Settings, answer: bytes) -> bytes:
-    """The body of `/json`: the backend's, parsed and written anew; BackendBroken if it is no JSON."""
+    """The body of `/json`: the backend's parsed and written anew; BackendBroken if it is none."""
     try:
         parsed = json.loads(answer)
         parsed["total"] = sum(item["count"] for item in parsed.get("items", ()))

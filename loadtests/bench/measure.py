@@ -107,6 +107,7 @@ def point_of(
         slots=step.slots,
         workers=step.workers,
         delays=step.delays,
+        size=step.size,
         arrivals=step.arrivals if profile.of_kind.arriving and not step.users else "",
         duration_s=duration_s,
     )

@@ -64,7 +64,8 @@ class Point:
     are those within the window. `broadcast_cpu` is the generator's share of the time that
     deliveries took. `search_ended` says why no rate failed in the search for `capacity_rps`,
     empty where one did. `shared_cores` are those that service and load had together, None where
-    each had its own. `overload` has the seconds of one, and the capacity that it is beyond;
+    each had its own. `size` is that of the backend's answers in bytes, where scenarios differ in
+    it. `overload` has the seconds of one, and the capacity that it is beyond;
     `looks` are at what the service held, "rest"ing before it, "loaded", and "left" after it.
     `starved` and `bound` are explained in bench/limits.py. run.schema.json
     says what each is. What is not known, as in older runs, is None.
@@ -146,6 +147,7 @@ class Point:
     delays: str = ""
     slots: int | None = None
     workers: int | None = None
+    size: int | None = None
     shared_cores: int | None = None
     added_p50_ms: float | None = None
     added_p99_ms: float | None = None

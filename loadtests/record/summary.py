@@ -102,6 +102,7 @@ class Summary:
     delays: str = ""
     slots: int | None = None
     workers: int | None = None
+    size: int | None = None
     added_p50_ms: Spread | None = None
     added_p99_ms: Spread | None = None
     added_p999_ms: Spread | None = None
@@ -174,6 +175,7 @@ def _summary(group: list[Point]) -> Summary:
         delays=first.delays,
         slots=first.slots,
         workers=first.workers,
+        size=first.size,
         rounds=len(group),
         valid_rounds=len(valid),
         requests=sum(point.requests for point in group),

@@ -26,6 +26,7 @@ from loadtests.workloads import (
     interference,
     open_rate,
     overload,
+    payload,
     pollers,
     pool,
     stall,
@@ -53,6 +54,7 @@ PACKAGES = {
     "cores": cores,
     "faults": faults,
     "overload": overload,
+    "payload": payload,
 }
 KINDS: dict[str, Kind] = {name: package.KIND for name, package in PACKAGES.items()}
 

@@ -23,7 +23,7 @@ class Step:
     `burst_s` is the CPU time that all bursts of one request take. `delays` names the distribution
     that delays are drawn from (workloads/delays.py), of which `delay_s` is then the mean. `fault`
     is what goes wrong (workloads/faults). So often a caller that gets no answer sends a request:
-    `attempts`.
+    `attempts`. `size` is in bytes, of the backend's answers where they differ in it.
     """
 
     scenario: str
@@ -40,6 +40,7 @@ class Step:
     delays: str = ""
     fault: str = ""
     attempts: int = 1
+    size: int | None = None
 
     def settings(self) -> dict[str, str]:
         """The environment that the service is started with for it, beside the run's own."""

@@ -43,7 +43,6 @@ def _rest(size: int) -> bytes:
 
 
 def _item(number: int) -> bytes:
-    return (
-        b'{"id": %d, "name": "item %d", "price": %d.%02d, "count": %d, "tags": ["a", "b"]}'
-        % (number, number, number * 7 % 90, number * 13 % 100, number * 3 % 10)
-    )
+    cents = number * 713 % 9000
+    item = f'"id": {number}, "name": "item {number}", "price": {cents / 100:.2f}'
+    return f'{{{item}, "count": {number * 3 % 10}, "tags": ["a", "b"]}}'.encode()

@@ -1,5 +1,6 @@
 """The answer to a request, as httptools' parser tells of it: what both clients here do with it."""
 
+
 class Stale(ConnectionError):
     """The backend closed the connection before anything came back."""
 

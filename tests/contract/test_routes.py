@@ -48,7 +48,10 @@ ROUTES = {
 }
 NOT_FOUND = ["/nope", "/nope?delay=0"]
 BAD = {
-    **{"/?delay=x": "/", "/fanout": "/fanout", "/cpu": "/cpu", "/file": "/file"},
+    "/?delay=x": "/",
+    "/fanout": "/fanout",
+    "/cpu": "/cpu",
+    "/file": "/file",
     "/json?delay=0": "/json",
 }
 

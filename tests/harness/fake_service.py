@@ -10,7 +10,8 @@ Faults before it serves: `exits`, `deaf` (never listens). While it serves:
 `queues` (20 ms for each, one after the other), `neglects` (the twelfth connection, for
 NEGLECT_S), `full` (refuses the 20th connection), `closes` (idle connections, after a
 while), `drops` (every fourth answer, and its connection), `abandons` (the same
-without asking the backend), `chokes` (on heavy requests, after the first). In its
+without asking the backend), `chokes` (on heavy requests, after the first), `relays` (JSON
+as it came from the backend, but not on the first requests). In its
 chat: `forgets` (to send to the last one), `repeats`, `echoes` (to the sender). At
 its end: `stubborn` (ignores SIGTERM), `parent` (leaves a child), `holder` (leaves a child
 that holds the port, in a session of its own).
@@ -51,6 +52,7 @@ INFO = {
     "gil": True,
     "versions": {"python": sys.version.split()[0]},
 }
+SETTINGS = contract.settings(os.environ)
 served = 0
 connections = 0
 members: list[asyncio.StreamWriter] = []
@@ -97,6 +99,10 @@ async def body(path: str, request_id: str, backend: Backend) -> bytes:
             burnt = contract.cpu_body(urlsplit(path).query)
             choked = FAULT == "chokes" and served > DIES_AFTER
             return b"{}" if choked else burnt
+        case "/json":
+            answer = await backend.ask(f"{asked['delay']}/{asked['size']}", request_id)
+            relayed = FAULT == "relays" and served > DIES_AFTER
+            return answer if relayed else contract.json_body(SETTINGS, answer)
         case "/file":
             whole = contract.file_block() * 16
             return whole[: int(asked["size"])]

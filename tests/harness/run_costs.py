@@ -151,6 +151,19 @@ def cores(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
         )  # fmt: skip
 
 
+def payload(name: str, rng: random.Random, turn: int) -> Iterator[Point]:
+    """Each KiB costs a tenth of what a request does without any."""
+    for size in SETTINGS["payload"]["sizes"]:
+        cpu = SERVICES[name][0] * (1 + 0.1 * size / 1024) * rng.uniform(0.98, 1.02)
+        rps = min(1990.0, 950 / cpu)
+        yield base(
+            "payload", name, rng, turn, scenario=f"payload-200-users-100ms-{size // 1024}kib",
+            users=200, size=size, rps=rps, requests=round(10 * rps), ceiling_rps=2000.0,
+            binding="users", efficiency=rps / 2000, cpu_ms_per_request=cpu,
+            **times(200_000 / rps, 260_000 / rps),
+        )  # fmt: skip
+
+
 MAKERS: dict[str, Maker] = {
     "open": open_load,
     "cost": cost,
@@ -159,6 +172,7 @@ MAKERS: dict[str, Maker] = {
     "held": held,
     "map": over_a_map,
     "cores": cores,
+    "payload": payload,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "open": {"rates": [100, 500, 1000, 2000, 4000], "even_rates": [500], "delay_s": 0.1},
@@ -173,6 +187,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "capacity": {"delay_s": 0.1, "limit_ms": 100.0},
     "held": {"held": [0, 100, 500, 1000, 2000, 5000], "delay_s": 30.0},
     "cores": {"users": 1000, "delay_s": 0.05, "processes": [1, 2], "spread": True},
+    "payload": {"users": 200, "delay_s": 0.1, "sizes": [0, 2048, 20_480]},
     "map": {"delays": [0.01, 0.1, 1.0], "users": [10, 100, 1000, 4000]},
 }
 

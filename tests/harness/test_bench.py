@@ -91,6 +91,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "chat": {"connections": (0, 5), "deliveries_rps": 100, "window_s": 1.0},
     "pollers": {"users": (4,), "delay_s": 0.01, "rate_rps": 80, "connections": (5,)},
     "file": {"users": (3,), "size": 300_000},
+    "payload": {"users": 3, "delay_s": 0.05, "sizes": (0, 20_480)},
     "open": {"rates": (40,), "delay_s": 0.05, "window_s": 1.0},
     "cost": {"rates": (40,), "delay_s": 0.05, "window_s": 1.0},
     "capacity": {"limit_ms": 200, "delay_s": 0.01, "window_s": 1.0},
@@ -106,6 +107,11 @@ EXPECTED: dict[str, tuple[list[str], list[float | None], str]] = {
     "chat": (["chat-0-connections", "chat-5-connections"], [None, 100.0], "rate"),
     "pollers": (["pollers-80rps-4-users-5-idle"], [80.0], "rate"),
     "file": (["file-3-users-292kib"], [None], ""),
+    "payload": (
+        ["payload-3-users-50ms-0kib", "payload-3-users-50ms-20kib"],
+        [60.0, 60.0],
+        "users",
+    ),
     "open": (["open-40rps-50ms"], [40.0], "rate"),
     "cost": (["cost-40rps-50ms"], [40.0], "rate"),
     "capacity": (["capacity-10ms-limit-200ms"], [None], ""),
@@ -124,7 +130,7 @@ def test_every_kind_in_one_run(
     (left,) = runs_in(tmp_path / "results")
     result = record.load(left / "run.json")
     wrong = [without_lateness(point.invalid_because) for point in result.points[:-1]]
-    assert wrong == [[]] * 9
+    assert wrong == [[]] * 11
     (found,) = of_profile(result, "capacity")
     assert all("generator" in reason for reason in found.invalid_because)  # on a busy machine
     assert status == (0 if all(point.valid for point in result.points) else 1)

@@ -40,7 +40,7 @@ def test_the_nearest_name_is_asked_for(stage: Stage) -> None:
 def test_offers_and_exceptions_of_a_service(stage: Stage) -> None:
     (service,) = stage("a")
     description = service.folder / "service.toml"
-    description.write_text(TOML.replace('["/chat", "/file"]', '["/chat"]'))
+    description.write_text(TOML.replace('["/chat", "/file", "/json"]', '["/chat"]'))
     service = catalog.load("a")
     assert [service.has(route) for route in ("/", "/info", "/chat", "/file")] == [1, 1, 1, 0]
     assert service.exceptions == {}
