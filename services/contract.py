@@ -210,7 +210,7 @@ def json_body(settings: Settings, answer: bytes) -> bytes:
     try:
         parsed = json.loads(answer)
         parsed["total"] = sum(item["count"] for item in parsed.get("items", ()))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise BackendBroken(settings) from None
     return json.dumps(parsed, separators=(",", ":")).encode()
 

@@ -26,6 +26,7 @@ SIZES = [0, 1, 300, 2048, 20_480, 1024 * 1024]
 NO_JSON = [
     *(b"", b"hello", b"{", b'{"delay":0,"id":"a"', b'{"delay":0} {}', b"\xff", b'{"a":"\xff"}'),
     *(b"[]", b"1", b"null", b'"items"', b'{"items":1}', b'{"items":[1]}', b'{"items":[{}]}'),
+    b"[" * 100_000,
 ]
 
 
@@ -82,7 +83,7 @@ def test_several_at_once(service: Service, backend: Backend) -> None:
         connection.hang_up()
 
 
-@pytest.mark.parametrize("body", NO_JSON)
+@pytest.mark.parametrize("body", NO_JSON, ids=lambda body: repr(body[:20]))
 def test_a_body_that_is_no_answer(doubtful: Service, fake: FakeBackend, body: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     fake.behave = fake_backend.says(head % len(body) + body)
