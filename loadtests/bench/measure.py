@@ -22,6 +22,11 @@ from loadtests.runtime import Running, Runtime, ServiceFailed, Usage, strangers
 from loadtests.runtime.footprint import Footprint, kernel_bytes
 from loadtests.workloads.kind import Step
 
+# What a step asks for, and its point records under the same name.
+OF_STEP = (
+    *("scenario", "users", "idle_connections", "rate_rps"),
+    *("delays", "slots", "workers", "size"),
+)
 # The figures that a window and a point call the same; a window has those its kind measures.
 FIGURES = (
     *("requests", "failures", "failure_kinds", "unfinished", "in_flight", "served"),
@@ -98,16 +103,9 @@ def point_of(
     return Point(
         profile=profile.name,
         service=service,
-        scenario=step.scenario,
         round=round_number,
-        users=step.users,
-        idle_connections=step.idle_connections,
-        rate_rps=step.rate_rps,
         delay_s=profile.delay_s_of(step),
-        slots=step.slots,
-        workers=step.workers,
-        delays=step.delays,
-        size=step.size,
+        **{name: getattr(step, name) for name in OF_STEP},
         arrivals=step.arrivals if profile.of_kind.arriving and not step.users else "",
         duration_s=duration_s,
     )
