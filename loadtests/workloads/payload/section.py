@@ -32,9 +32,9 @@ CPU = Measure(
     "cpu_ms_per_request",
     "CPU per request",
     "CPU per request, ms",
-    "CPU time of the service's whole process tree for each request. Parsing and writing are "
-    "Python's json module in every service: they stand for the slope that all have in common. The "
-    "rest of it is reading the backend's answer and sending one as long.",
+    "CPU time of the service's whole process tree for each request. Every service parses "
+    "and writes with Python's json module, so that a part of the slope is the same in all; the "
+    "rest is reading the backend's answer and sending one nearly as long.",
     proportional=True,
 )
 
