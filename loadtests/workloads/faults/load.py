@@ -41,6 +41,7 @@ class Load(AnyLoad):
         self.timeout_s = self.profile["timeout_s"]
         self.is_named = plan.get("runtime") == "compose"
         self.delay = b"%g" % self.profile["delay_s"]
+        self.late_s: float = self.profile["delay_s"] + LATE_S
         self.numbers = count()
         self.free: list[Connection] = []  # kept connections that wait for a request
         self.outcomes: list[Outcome] = []
@@ -207,7 +208,7 @@ class Load(AnyLoad):
     def _await_whole(self, closing: float) -> None:
         """Come back when all has gone well for a while, or the window closes."""
         while (now := perf_counter()) < closing:
-            is_late = now - min(self.waiting, default=now) > self._late_s()
+            is_late = now - min(self.waiting, default=now) > self.late_s
             if not is_late and now - max(self.ended, self._last_trouble()) >= WELL_S:
                 return
             gevent.sleep(0.02)
@@ -215,22 +216,18 @@ class Load(AnyLoad):
     def _recovery_s(self) -> float | None:
         """From the end of the fault to that of the last trouble; None where it went on."""
         last = self._last_trouble()
-        if self.outcomes and self.outcomes[-1].is_trouble(self._late_s()):
+        if self.outcomes and self.outcomes[-1].is_trouble(self.late_s):
             return None
         return round(max(0.0, last - self.ended), 3)
 
     def _last_trouble(self) -> float:
         """When the last request ended that arrived after the fault and did not go well."""
-        late_s = self._late_s()
         ends = (
             one.at + one.took_s
             for one in self.outcomes
-            if one.at > self.ended and one.is_trouble(late_s)
+            if one.at > self.ended and one.is_trouble(self.late_s)
         )
         return max(ends, default=0.0)
-
-    def _late_s(self) -> float:
-        return float(self.profile["delay_s"]) + LATE_S
 
     def _look_for_losses(self) -> None:
         """Count slots that are gone, and calls and connections that are left."""
