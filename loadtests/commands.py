@@ -17,6 +17,7 @@ from loadtests.runtime import (
     environments,
     lacks,
     listing,
+    places,
 )
 from loadtests.runtime.compose import ComposeRuntime
 from loadtests.runtime.local import HOST, LocalRuntime
@@ -55,6 +56,8 @@ def serve(name: str, port: str, settings: dict[str, str]) -> int:
 def ui(wanted: str, runtime_name: str, port: str, settings: dict[str, str]) -> int:
     """Backend and Locust's web UI until Ctrl-C, with services; the floor only if it is wanted."""
     services = [one for one in catalog.select(wanted) if wanted or one.kind != catalog.FLOOR]
+    if places.asked():
+        raise UsageError("SERVICE_HOST is for `make bench`: leave it out")
     runtime = choose(runtime_name, services, settings)
     assert isinstance(runtime, LocalRuntime | ComposeRuntime)
     services = [one for one in services if not lacks(runtime, one)]

@@ -31,7 +31,9 @@ def plan_of(
     return {
         "host": host,
         "backend": runtime.backend_url,
-        "runtime": runtime.name,
+        # As the generator sees it, which is a process of this machine then.
+        "runtime": "local" if runtime.machines else runtime.name,
+        "backend_apart": bool(runtime.machines),
         "cpus": runtime.load_cpus,
         "service_cpus": runtime.service_cpus,
         # Of whom all processes of the run descend, where a search may look for others.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loadtests.bench.generating import told
+from loadtests.record import round_trips
 from loadtests.runtime import Runtime, ServiceFailed
 
 DELAY_MS = 100.0  # of the null server and of the backend
@@ -17,7 +18,7 @@ STEPS = (
 LIMIT_S = 60.0
 
 
-def measure(runtime: Runtime) -> dict[str, float | None] | None:
+def measure(runtime: Runtime) -> dict[str, Any] | None:
     """`instruments` of run.schema.json, within some 9 s; None, and a line, where it cannot be."""
     try:
         with runtime.null_server() as url:
@@ -33,7 +34,10 @@ def measure(runtime: Runtime) -> dict[str, float | None] | None:
         f"a millisecond of CPU is {found['burn_cycles_per_ms']:,.0f} cycles",
         flush=True,
     )
-    return {**found}
+    if not runtime.round_trips:
+        return {**found}
+    print(round_trips.told(runtime.round_trips), flush=True)
+    return {**found, "round_trips": runtime.round_trips}
 
 
 def instruments(cycles_per_ms: float, windows: list[dict[str, Any]]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import re
 import subprocess
@@ -49,14 +50,17 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def cpu_model_in(cpuinfo: str) -> str:
+    """The CPU's name as /proc/cpuinfo has it; empty where it has none."""
+    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.M)
+    return found[1].strip() if found else ""
+
+
 def _cpu_model() -> str:
-    try:
-        found = re.search(
-            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M
-        )
-    except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    text = ""
+    with contextlib.suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    return cpu_model_in(text) or platform.processor() or platform.machine()
 
 
 def _slug(text: str) -> str:

@@ -57,7 +57,10 @@ def _measure(
 
     def point(step: Step, duration_s: float = 0.0) -> Point:
         made = point_of(profile, service.label, round_number, step, duration_s)
-        made.shared_cores = len({*part.runtime.service_cpus} & {*part.runtime.load_cpus}) or None
+        made.backend_apart = bool(part.runtime.machines)
+        if not made.backend_apart:
+            together = {*part.runtime.service_cpus} & {*part.runtime.load_cpus}
+            made.shared_cores = len(together) or None
         return made
 
     try:
@@ -77,7 +80,7 @@ def _measure(
                     fill(measured, window, used)
                     if "keep-alive" in service.exceptions:  # between two requests a user has none
                         measured.connections = None
-                    set_ceiling(measured, info, kind, step)
+                    set_ceiling(measured, info, kind, step, part.runtime.round_trips)
                     judge(measured, kind, about, result.instruments)
                 yield measured
         laps.lap("stopping_s")
@@ -181,7 +184,8 @@ def windows(
                     if kind.at_rest or kind.switches or kind.faulty:
                         held = running.footprint(kind.switches)
                     if kind.at_rest:
-                        held = replace(held, kernel_bytes=kernel_bytes())
+                        kernel = None if runtime.machines else kernel_bytes()
+                        held = replace(held, kernel_bytes=kernel)
                     # Only now, and at the end before that: to read the other takes CPU of the
                     # service's where it runs in a container.
                     before = running.usage()

@@ -68,7 +68,9 @@ def _points(part: Part, seed: str, instruments: Mapping[str, Any] | None) -> Ite
                 fail(point, event["reason"], "")
             else:
                 fill(point, event, {"cpu_s": 0.0})
-                set_ceiling(point, NO_LIMITS, kind, step)
+                point.backend_apart = bool(runtime.machines)
+                away = {"load_service": runtime.round_trips.get("load_backend", {})}
+                set_ceiling(point, NO_LIMITS, kind, step, away)
                 judge(point, kind, instruments=instruments)
             yield point
 

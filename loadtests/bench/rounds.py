@@ -148,6 +148,7 @@ def new_run(name: str, parts: list[Part]) -> Run:
         rules=VERSION,
         workloads={part.profile.name: part.description() for part in parts},
         machine=about,
+        machines=first.machines,
         services={name: _description(s) for name, s in services.items()},
     )
 

@@ -27,7 +27,12 @@ MAX_LATE, LEAST_LATE_MS = 0.05, 2.0
 
 
 def load_cpu(point: Point) -> float:
-    """The CPU of generator and backend, as a share of the core that they have together."""
+    """The CPU of generator and backend, as a share of the core that they have together.
+
+    Of the generator alone, where the backend is on another machine.
+    """
+    if point.backend_apart:
+        return point.generator_cpu or 0.0
     return (point.generator_cpu or 0.0) + (point.backend_cpu or 0.0)
 
 

@@ -11,19 +11,31 @@ from loadtests.record import Point
 from loadtests.workloads.kind import Kind, Step
 
 
-def set_ceiling(point: Point, info: dict[str, Any], kind: Kind, step: Step) -> None:
+def set_ceiling(
+    point: Point,
+    info: dict[str, Any],
+    kind: Kind,
+    step: Step,
+    round_trips: Mapping[str, Mapping[str, float]] | None = None,
+) -> None:
     """Fill in `ceiling_rps`, `binding` and `efficiency` from what the service's `/info` says.
 
     No more requests can wait at once than there are users or slots of the
     service, and each waits for the delays on its critical path; no more calls
     than connections to the backend, and each waits for one; no more computed than a core
-    has time for. Where requests are sent at a rate that is the ceiling; where neither is so
+    has time for. Between machines each of them takes a round trip more, at least the shortest
+    that was seen. Where requests are sent at a rate that is the ceiling; where neither is so
     there is none.
     """
     if kind.waits:
-        request_s, call_s = point.delay_s * kind.waits, point.delay_s * kind.calls
+        to_service_s, to_backend_s = (
+            (round_trips or {}).get(name, {}).get("least_ms", 0.0) / 1000
+            for name in ("load_service", "service_backend")
+        )
+        wait_s = point.delay_s + to_backend_s
+        request_s, call_s = wait_s * kind.waits, wait_s * kind.calls
         limits = {
-            "users": point.users / request_s,
+            "users": point.users / (request_s + to_service_s),
             "slots": (info["slots"] or inf) / request_s,
             "client_pool": (info["client_pool"] or inf) * info["workers"] / call_s,
         }

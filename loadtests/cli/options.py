@@ -19,12 +19,14 @@ Results = Annotated[Path, typer.Option(help="the folder of all runs")]
 
 
 SETTINGS = ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
-OF_COMPOSE = ("SERVICE_CPUS", "LOAD_CPUS", "SERVICE_MEMORY", "PYTHON_IMAGE")
+OF_COMPOSE = ("SERVICE_CPUS", "LOAD_CPUS", "SERVICE_MEMORY", "PYTHON_IMAGE", "BUILD")
 
 
 def told(runtime: str) -> str:
     """The variables that change the measurement, in one line; empty where none does."""
-    names = (*SETTINGS, *(OF_COMPOSE if runtime == "compose" else ()))
+    from loadtests.runtime import places
+
+    names = (*SETTINGS, *((*OF_COMPOSE, *places.VARIABLES) if runtime == "compose" else ()))
     found = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
     return f"from the environment: {' '.join(found)}" if found else ""
 

@@ -72,7 +72,8 @@ def _run_in_containers(runtime: ComposeRuntime, services: list[Service], url: st
         if _answers(url, is_up):
             _invite(url)
             keeper.keep(is_up)
-        raise ServiceFailed(f"Locust {ended(runtime.engine, locust)}", log_tail(locust))
+        said = f"Locust {ended(runtime.engine, locust)}"
+        raise ServiceFailed(said, log_tail(runtime.engine, locust))
 
 
 class _Port:

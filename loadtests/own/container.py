@@ -86,4 +86,4 @@ def wait_listening(engine: Engine, asking: str, container: str, port: int) -> No
         said = f"its container {ended(engine, container)} before it listened"
     elif not status:
         return
-    raise ServiceFailed(said, log_tail(container))
+    raise ServiceFailed(said, log_tail(engine, container))

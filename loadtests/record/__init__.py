@@ -31,7 +31,8 @@ class Run:
     """A whole run, in the order of `run.json`.
 
     `profile` is what was asked for, `workloads` the settings of each profile in
-    it, `machine` the hardware and system, `services` for each service its
+    it, `machine` the hardware and system, `machines` those of service and backend where they were
+    on others, so that `machine` is the load's, `services` for each service its
     `service.toml` with the `/info` it gave first. `instruments` are what the
     generator and the backend can do on this machine, `spent` where the seconds
     of the run went; both are None where nobody measured them.
@@ -49,8 +50,9 @@ class Run:
     seed: int
     workloads: dict[str, dict[str, Any]]
     machine: dict[str, Any]
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
-    instruments: dict[str, float | None] | None = None
+    instruments: dict[str, Any] | None = None
     spent: dict[str, float] | None = None
     points: list[Point] = field(default_factory=list)
     summary: list[Summary] = field(default_factory=list)

@@ -15,6 +15,7 @@ MACHINE = (
     *("name", "cpu", "cores", "quota_cores", "thread_siblings"),
     *("system", "python", "python_build"),
 )
+OTHER = ("name", "cores", "memory_bytes", "system")  # of a machine of the service's own
 SPEEDS = {
     "burn_cycles_per_ms": "turns of an empty loop in a millisecond",
     "generator_ceiling_rps": "requests/s of the generator alone",
@@ -39,6 +40,10 @@ def surroundings(a: Run, b: Run, names: Names = A_AND_B) -> Iterator[str]:
     yield from differing(first, second, "of the machine", names)
     sizes = [f"{run.machine['memory_bytes'] / 2**30:.0f} GiB" for run in (a, b)]
     yield from differing({"memory": sizes[0]}, {"memory": sizes[1]}, "of the machine", names)
+    for role in dict.fromkeys([*a.machines, *b.machines]):
+        one, other = (run.machines.get(role, {}) for run in (a, b))
+        here, there = ({key: about.get(key) for key in OTHER} for about in (one, other))
+        yield from differing(here, there, f"of the {role}'s machine", names)
     for name in ("runtime", "pinned"):
         yield from differing({name: getattr(a, name)}, {name: getattr(b, name)}, names=names)
 

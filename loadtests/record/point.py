@@ -67,6 +67,7 @@ class Point:
     each had its own. `size` is that of the backend's answers in bytes, where scenarios differ in
     it. `overload` has the seconds of one, and the capacity that it is beyond;
     `looks` are at what the service held, "rest"ing before it, "loaded", and "left" after it.
+    `backend_apart`: it was on another machine than the generator.
     `starved` and `bound` are explained in bench/limits.py. run.schema.json
     says what each is. What is not known, as in older runs, is None.
     """
@@ -156,6 +157,7 @@ class Point:
     fault: dict[str, Any] = field(default_factory=dict)
     overload: dict[str, Any] = field(default_factory=dict)
     looks: list[dict[str, Any]] = field(default_factory=list)
+    backend_apart: bool = False
 
     def figure(self, name: str) -> Any:
         """A figure as it may be shown, and compared: None where it is not the service's.

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from loadtests.catalog import Service
 from loadtests.errors import Failure, UsageError
@@ -65,6 +65,9 @@ class Runtime(Protocol):
     here: bool  # under this kernel, so that its cores and processes are those that one sees
     service_cpus: list[int]
     load_cpus: list[int]
+    # Those of the service and the backend where they are not this one, and how far apart they are.
+    machines: dict[str, dict[str, Any]]
+    round_trips: dict[str, dict[str, float]]
 
     @property
     def backend_url(self) -> str:
@@ -112,13 +115,20 @@ def choose(
 
     `settings` are those of `WORKERS`, `CONCURRENCY` and `BACKEND_TIMEOUT_S` that are not
     left to each service. A service that is `spread` has all cores that the load leaves it.
+    Where the environment names machines for service and backend they are there.
     """
-    from loadtests.runtime import compose, local
+    from loadtests.runtime import compose, hosts, local, places
 
     services = list(services)
     names = [service.name for service in services if service.root is None and not service.own]
     if wanted not in ("auto", "local", "compose"):
         raise UnknownRuntime(f"no runtime {wanted!r}; there are: auto, local, compose")
+    if places.asked():
+        if wanted == "local" or len(names) < len(services):
+            reason = "services of this project, in containers"
+            raise UnknownRuntime(f"SERVICE_HOST is for {reason}: leave it out")
+        because = "SERVICE_HOST names a machine"
+        return hosts.HostsRuntime(because, names, settings, spread, places.read())
     if wanted == "local":
         return local.LocalRuntime("RUNTIME=local asks for it", names, settings, spread)
     missing = compose.why_not()

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 from loadtests.bench import cores
-from loadtests.catalog import BACKEND, ROOT, Service
+from loadtests.catalog import BACKEND, Service
 from loadtests.load import burn
 from loadtests.own import container as own_container
-from loadtests.paths import CACHE
 from loadtests.runtime import Given, ServiceFailed, cycles_of, settings_of, strangers
-from loadtests.runtime.container import (
-    PORT,
-    ComposeService,
-    ContainerGenerator,
-    address,
-    ended,
-    log_tail,
-)
+from loadtests.runtime.cgroup import Cgroup
+from loadtests.runtime.container import PORT, ComposeService, ContainerGenerator, address
 from loadtests.runtime.disturbed import Disturbed
-from loadtests.runtime.engine import PROJECT, Cgroup, Engine, EngineError, docker
-from loadtests.runtime.environments import InstallError
+from loadtests.runtime.engine import PROJECT, Engine, EngineError, docker
 from loadtests.runtime.guard import Guard
-from loadtests.runtime.process import LOG_TAIL_BYTES, READY_S
+from loadtests.runtime.project import Project, a_name, variables
 
 NULL_SERVER = "null-server"
-BUILD_S = 1800.0
-
-# Runs inside the container: nothing of it can be reached from here.
-WAIT_READY = f"""
-import http.client, time
-while True:
-    try:
-        server = http.client.HTTPConnection("127.0.0.1", {PORT}, timeout=1)
-        server.request("GET", "/health")
-        if server.getresponse().status == 200:
-            break
-    except (OSError, http.client.HTTPException):
-        time.sleep(0.02)
-"""
 
 
 def why_not() -> str | None:
@@ -59,7 +36,7 @@ def why_not() -> str | None:
     return "docker has no Compose v2" if missing else None
 
 
-class ComposeRuntime:
+class ComposeRuntime(Project):
     """Containers of a project of its own, the service on one core, or `spread`; the load apart."""
 
     name = "compose"
@@ -70,32 +47,24 @@ class ComposeRuntime:
     ) -> None:
         self.because = because
         self.services = services
-        self.engine = Engine()
-        self.here = self.engine.here
+        engine = Engine()
+        self.here = engine.here
         choice = cores.spread if spread else cores.split
-        pair = choice(range(self.engine.cores), known=self.here)
+        pair = choice(range(engine.cores), known=self.here)
         self.pinned = pair is not None
         self.service_cpus, self.load_cpus = map(sorted, pair or ((), ()))
-        self.project = f"waiting-services-{os.getpid()}-{secrets.token_hex(3)}"
+        cpus = self.service_cpus, self.load_cpus
+        super().__init__(engine, a_name(), variables(services, *cpus, spread))
         self.settings = settings
         self._disturbed = Disturbed(self.engine)
         self._tops: dict[str, int | None] = {}  # by the name of a service
-        number = max(1, len(self.service_cpus))
-        limits = {"SERVICE_CPUS": f"{number}", "SERVICE_MEMORY": f"{number}g"} if spread else {}
-        self._environment = {
-            **limits,
-            **os.environ,
-            "BUILDX_CONFIG": str(CACHE / "buildx"),  # not in the home folder
-            "SERVICE_CPUSET": ",".join(map(str, self.service_cpus)),
-            "LOAD_CPUSET": ",".join(map(str, self.load_cpus)),
-            "HEALTH_INTERVAL": "24h",  # none while we measure
-            "TARGETS": " ".join(services),
-        }
+        self.machines: dict[str, dict[str, Any]] = {}
+        self.round_trips: dict[str, dict[str, float]] = {}
 
     def __enter__(self) -> ComposeRuntime:
-        self._guard = Guard(f"{PROJECT}={self.project}")
+        self._guard = Guard(self.engine, f"{PROJECT}={self.project}")
         try:
-            self._build()
+            self.build(BACKEND, *self.services, "locust")
             self.up(BACKEND)
             self._know_backend()
         except BaseException:
@@ -107,7 +76,7 @@ class ComposeRuntime:
         self.wait_ready(BACKEND)
         self._note(BACKEND)
         # A client that keeps no connections asks for the name each time, of dockerd.
-        self._environment["BACKEND_HOST"] = address(self.engine, self.container(BACKEND))
+        self.variables["BACKEND_NAME"] = address(self.engine, self.container(BACKEND))
 
     def disturb(self, fault: str) -> None:
         """Have the engine kill or freeze the backend, or take it out of the network."""
@@ -136,8 +105,9 @@ class ComposeRuntime:
             else:
                 self.wait_ready(name)
             self._note(name)
-            with Cgroup(container) as cgroup:
-                yield ComposeService(name, container, self.engine, cgroup, port)
+            with Cgroup(self.engine, container) as cgroup:
+                url = f"http://{name}:{port}"  # as Locust's container sees it
+                yield ComposeService(name, container, self.engine, cgroup, url)
             self.engine.ask("POST", f"/containers/{container}/stop", {"t": "2"})
         finally:
             self._tops.pop(name, None)
@@ -157,7 +127,7 @@ class ComposeRuntime:
     def burn(self) -> float:
         """Measure it in the container of the null server, which is pinned as a service is."""
         command = ("python", "-m", burn.__name__)
-        return cycles_of(docker("exec", self.container(NULL_SERVER), *command)[1])
+        return cycles_of(self.engine.docker("exec", self.container(NULL_SERVER), *command)[1])
 
     def look(self) -> strangers.Look | None:
         """All processes: those of the run descend from this one, or from what runs a container."""
@@ -175,31 +145,11 @@ class ComposeRuntime:
         # One container for all of them: to make one takes a second, a command in it a tenth.
         found = self.engine.found("containers", self.project, "locust")
         if not found:
-            run = ("run", "--detach", "--no-deps", "locust", "sleep", "infinity")
-            status, said = self._compose(*run)
+            status, said = self.run("--detach", "--no-deps", "locust", "sleep", "infinity")
             found = self.engine.found("containers", self.project, "locust")
             if status or not found:
                 raise ServiceFailed("Locust's container could not be started", said)
             self._note("locust")
-        return found[0]
-
-    def up(
-        self, *names: str, settings: dict[str, str] | None = None, files: Sequence[Path] = ()
-    ) -> None:
-        """Start containers of compose.yaml with `settings`; ServiceFailed with Compose's words.
-
-        More `files` of Compose's may say more of them.
-        """
-        up = ("up", "--detach", "--no-deps", "--no-build")
-        status, said = self._compose(*up, *names, settings=settings, files=files)
-        if status:
-            raise ServiceFailed(f"{', '.join(names)} could not be started", said[-LOG_TAIL_BYTES:])
-
-    def container(self, name: str) -> str:
-        """The id of the container of `name`; ServiceFailed if there is none."""
-        found = self.engine.found("containers", self.project, name)
-        if not found:
-            raise ServiceFailed(f"there is no container of {name}")
         return found[0]
 
     def _note(self, name: str) -> None:
@@ -207,41 +157,3 @@ class ComposeRuntime:
         container = self.container(name)
         first = self.engine.state(container).get("Pid", 0)
         self._tops[name] = strangers.container_top(first, container)
-
-    def wait_ready(self, name: str, timeout_s: float = READY_S) -> None:
-        """Wait until `/health` says 200; ServiceFailed after `timeout_s` or if it exits."""
-        container = self.container(name)
-        try:
-            status, _ = docker("exec", container, "python", "-c", WAIT_READY, timeout_s=timeout_s)
-        except EngineError:
-            message = f"{name} was not ready within {timeout_s:g} s"
-            raise ServiceFailed(message, log_tail(container)) from None
-        if status:
-            exited = ended(self.engine, container)
-            raise ServiceFailed(f"{name} {exited} before it was ready", log_tail(container))
-
-    def command(self, *arguments: str, files: Sequence[Path] = ()) -> list[str]:
-        """Arguments of `docker` for this project."""
-        named = [part for file in (ROOT / "compose.yaml", *files) for part in ("--file", str(file))]
-        project = ("--project-name", self.project, *named)
-        # No file .env: the local runtime reads none either.
-        return ["compose", "--env-file", os.devnull, *project, *arguments]
-
-    def _compose(
-        self,
-        *arguments: str,
-        settings: dict[str, str] | None = None,
-        files: Sequence[Path] = (),
-        timeout_s: float = 60,
-    ) -> tuple[int, str]:
-        environment = {**self._environment, **(settings or {})}
-        return docker(
-            *self.command(*arguments, files=files), environment=environment, timeout_s=timeout_s
-        )
-
-    def _build(self) -> None:
-        print("building the images that have changed", flush=True)
-        build = ("--progress", "plain", "build", BACKEND, *self.services, "locust")
-        status, output = self._compose(*build, timeout_s=BUILD_S)
-        if status:
-            raise InstallError(f"the images could not be built:\n{output[-LOG_TAIL_BYTES:]}")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from loadtests.runtime import ServiceFailed, Usage
-from loadtests.runtime.engine import Cgroup, Engine, EngineError, docker, kill_session
+from loadtests.runtime.cgroup import Cgroup
+from loadtests.runtime.engine import Engine, EngineError, kill_session
 from loadtests.runtime.footprint import Footprint
 from loadtests.runtime.process import LOG_TAIL_BYTES
 
@@ -18,17 +19,15 @@ PORT = 8080  # of every service in its container
 class ComposeService:
     """A service in its container."""
 
-    def __init__(
-        self, name: str, container: str, engine: Engine, cgroup: Cgroup, port: int = PORT
-    ) -> None:
+    def __init__(self, name: str, container: str, engine: Engine, cgroup: Cgroup, url: str) -> None:
         self.name = name
         self.container = container
-        self.url = f"http://{name}:{port}"  # as Locust's container sees it
+        self.url = url
         self._engine, self._cgroup = engine, cgroup
 
     def log_tail(self) -> str:
         """The end of what it wrote."""
-        return log_tail(self.container)
+        return log_tail(self._engine, self.container)
 
     def usage(self) -> Usage:
         """CPU and memory of the container's cgroup; ServiceFailed if it has ended."""
@@ -56,9 +55,9 @@ def address(engine: Engine, container: str) -> str:
     return str(network["IPAddress"])
 
 
-def log_tail(container: str) -> str:
+def log_tail(engine: Engine, container: str) -> str:
     """The end of what a container wrote to stdout and stderr."""
-    return docker("logs", "--tail", "100", container)[1][-LOG_TAIL_BYTES:]
+    return engine.docker("logs", "--tail", "100", container)[1][-LOG_TAIL_BYTES:]
 
 
 def ended(engine: Engine, container: str) -> str:

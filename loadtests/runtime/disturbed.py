@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loadtests.catalog import BACKEND
 from loadtests.runtime import ServiceFailed
-from loadtests.runtime.engine import Engine, docker
+from loadtests.runtime.engine import Engine
 
 
 class Disturbed:
@@ -41,6 +41,6 @@ class Disturbed:
         return str(name)
 
     def _docker(self, *arguments: str) -> None:
-        status, said = docker(*arguments)
+        status, said = self._engine.docker(*arguments)
         if status:
             raise ServiceFailed(f"docker {' '.join(arguments[:2])} failed", said)

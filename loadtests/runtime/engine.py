@@ -1,4 +1,4 @@
-"""The Docker Engine for the compose runtime: its commands, its API, a cgroup's figures.
+"""The Docker Engine for the compose runtime: its commands and its API.
 
 The API, over its socket, where an answer must be quick, or certain that something is gone.
 Reference: https://docs.docker.com/reference/api/engine/version/v1.41/
@@ -15,39 +15,14 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from loadtests.runtime import ServiceFailed, Usage, footprint
+from loadtests.runtime import ServiceFailed
 
 # The labels that Compose puts on everything it creates.
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
-
-# Answers each empty line on stdin with the figures of the container's cgroup, of
-# version 1 or 2. Only builtins: nothing is started while we measure. Any other line it
-# answers with the footprint's figures, a line each and an empty one at the end.
-READ_CGROUP = f"""
-cd /sys/fs/cgroup
-files='cpu.stat memory.stat'
-[ -e cpu.stat ] || files='cpuacct/cpuacct.usage memory/memory.stat'
-while read -r wanted; do
-    if [ "$wanted" ]; then
-        {footprint.SHELL}
-        continue
-    fi
-    figures=
-    for file in $files; do
-        while read -r line; do
-            case $line in
-                'usage_usec '* | 'anon '* | 'file_mapped '* | 'rss '* | 'mapped_file '*)
-                    figures="$figures $line" ;;
-                [0-9]*) figures="usage_nsec $line" ;;
-            esac
-        done <$file
-    done
-    echo $figures
-done
-"""
 
 
 class EngineError(ServiceFailed):
@@ -90,18 +65,35 @@ def kill_session(pid: int) -> None:
 
 
 class Engine:
-    """The Engine that the `docker` command talks to."""
+    """The Engine that the `docker` command talks to, on this machine; or that of a `host`.
 
-    def __init__(self) -> None:
+    A host is as DOCKER_HOST has it, or the name of a context of Docker's.
+    """
+
+    def __init__(self, host: str = "") -> None:
+        name = "DOCKER_HOST" if "://" in host else "DOCKER_CONTEXT"
+        self._variables = {"DOCKER_HOST": "", name: host} if host else {}
         template = "{{.Endpoints.docker.Host}}"
-        status, endpoint = docker("context", "inspect", "--format", template, timeout_s=10)
-        if status or not endpoint.startswith("unix://"):
-            raise EngineError(f"the Docker Engine is not on this machine ({endpoint})")
-        self.path = endpoint.removeprefix("unix://")
-        info = self.ask("GET", "/info", timeout_s=10)
-        self.cores: int = info["NCPU"]
+        status, self.endpoint = self.docker(
+            "context", "inspect", "--format", template, timeout_s=10
+        )
+        if status or not (host or self.endpoint.startswith("unix://")):
+            raise EngineError(f"the Docker Engine is not on this machine ({self.endpoint})")
+        self.about: dict[str, Any] = self.ask("GET", "/info", timeout_s=10)
+        self.cores: int = self.about["NCPU"]
         # Docker Desktop has a socket here, and a virtual machine behind it.
-        self.here: bool = info["KernelVersion"] == platform.release()
+        self.here: bool = not host and self.about["KernelVersion"] == platform.release()
+
+    def environment(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The variables, by default those of this process, that have `docker` talk to it."""
+        return {**(os.environ if environment is None else environment), **self._variables}
+
+    def docker(
+        self, *arguments: str, environment: dict[str, str] | None = None, timeout_s: float = 60
+    ) -> tuple[int, str]:
+        """Run the docker command, which talks to this Engine; the rest is as of `docker`."""
+        variables = self.environment(environment)
+        return docker(*arguments, environment=variables, timeout_s=timeout_s)
 
     def ask(
         self,
@@ -111,13 +103,19 @@ class Engine:
         timeout_s: float | None = 30,
     ) -> Any:
         """The Engine's answer; None where it is 404; EngineError for any other error."""
-        connection = _UnixConnection(self.path, timeout_s)
+        connection = (
+            _UnixConnection(self.endpoint.removeprefix("unix://"), timeout_s)
+            if self.endpoint.startswith("unix://")
+            else _DialledConnection(self.environment(), timeout_s)
+        )
         try:
             connection.request(method, f"{path}?{urlencode(query or {})}")
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise EngineError(f"no Docker Engine answers at {self.path} ({error})") from error
+            where = self.endpoint.removeprefix("unix://")
+            why = connection.said() or error
+            raise EngineError(f"no Docker Engine answers at {where} ({why})") from error
         finally:
             connection.close()
         if response.status == 404:
@@ -171,69 +169,6 @@ class Engine:
             time.sleep(0.1)
 
 
-class Cgroup:
-    """CPU and memory of a container, read by a shell inside it.
-
-    Not `/containers/…/stats`: within a second of the last question that waits,
-    and says what was used at the end of the second.
-    """
-
-    def __init__(self, container: str) -> None:
-        self._shell = subprocess.Popen(
-            ["docker", "exec", "--interactive", container, "sh", "-c", READ_CGROUP],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            bufsize=1,
-            start_new_session=True,
-        )
-
-    def usage(self) -> Usage:
-        """Its use so far; EngineError if it has ended.
-
-        The memory is what its processes have mapped, anonymous pages and
-        files, each page counted once, the shell's 200 KiB included. The sum of
-        RSS of the local runtime counts a page that processes share once for
-        each, and counts pages of libraries that here are another container's
-        if that one has read the same file before.
-        """
-        words = self._ask("").split()
-        figures = {name: int(value) for name, value in zip(words[::2], words[1::2], strict=True)}
-        if "usage_usec" in figures:
-            mapped_bytes = figures["anon"] + figures["file_mapped"]
-            return Usage(figures["usage_usec"] / 1e6, mapped_bytes)
-        return Usage(figures["usage_nsec"] / 1e9, figures["rss"] + figures["mapped_file"])
-
-    def footprint(self, switches: bool) -> footprint.Footprint:
-        """Memory and threads of its processes; EngineError if it has ended."""
-        lines = [self._ask("switches" if switches else "footprint")]
-        while line := self._line().strip():
-            lines.append(line)
-        return footprint.read(lines)
-
-    def _ask(self, what: str) -> str:
-        assert self._shell.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._shell.stdin.write(f"{what}\n")
-        return self._line()
-
-    def _line(self) -> str:
-        assert self._shell.stdout is not None
-        line = self._shell.stdout.readline()
-        if not line:
-            raise EngineError("the container has ended")
-        return line
-
-    def __enter__(self) -> Cgroup:
-        self.usage()  # it is there, and the first answer's delay is not a window's
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        kill_session(self._shell.pid)
-        self._shell.communicate()
-
-
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout_s: float | None) -> None:
         super().__init__("docker", timeout=timeout_s)
@@ -243,3 +178,44 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
+
+    def said(self) -> str:
+        return ""
+
+
+class _DialledConnection(http.client.HTTPConnection):
+    """Through the docker command, which knows of ssh, of TLS and of contexts."""
+
+    def __init__(self, environment: dict[str, str], timeout_s: float | None) -> None:
+        super().__init__("docker", timeout=timeout_s)
+        self._environment = environment
+        self._dial: subprocess.Popen[str] | None = None
+
+    def connect(self) -> None:
+        self.sock, other = socket.socketpair()
+        self.sock.settimeout(self.timeout)
+        with other:
+            self._dial = subprocess.Popen(
+                ["docker", "system", "dial-stdio"],
+                env=self._environment,
+                stdin=other.fileno(),
+                stdout=other.fileno(),
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        """The end of what the command said, which ends: why it could not connect."""
+        dial, self._dial = self._dial, None
+        if dial is None:
+            return ""
+        kill_session(dial.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # an ssh of its may be left
+            return (dial.communicate(timeout=2)[1].strip().splitlines() or [""])[-1]
+        return ""
+
+    def close(self) -> None:
+        super().close()
+        self.said()

@@ -34,14 +34,18 @@ class Footprint:
     kernel_bytes: int | None = None
 
 
-# The same read by a shell in a container, of all processes but itself and the container's
-# init. Here something may be started: it is no part of a window.
+LEASE = "lease"  # as the shell is named that holds it (runtime/lease.py)
+
+# The same read by a shell in a container, of all processes but itself, the container's init
+# and a lease. Here something may be started: it is no part of a window.
 SHELL = """
 set --
 descriptors=0
 threads=0
 for process in /proc/[0-9]*; do
     case $process in /proc/1 | /proc/$$) continue ;; esac
+    read -r name <$process/comm
+    [ "$name" = @LEASE@ ] && continue
     for file in $process/fd/*; do descriptors=$((descriptors + 1)); done
     for file in $process/task/*; do threads=$((threads + 1)); done
     set -- "$@" $process/smaps_rollup
@@ -51,7 +55,7 @@ echo "Descriptors: $descriptors"
 echo "Threads: $threads"
 grep -hE '^(Pss|(non)?voluntary_ctxt_switches):' "$@"
 echo
-"""
+""".replace("@LEASE@", LEASE)
 
 
 def of(processes: Iterable[psutil.Process], switches: bool) -> Footprint:

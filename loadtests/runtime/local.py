@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
@@ -65,6 +66,8 @@ class LocalRuntime:
         self.load_cpus = sorted(self._load_cpus or ())
         self.backend: ServiceProcess | None = None
         self.disturbed = ""  # by this fault
+        self.machines: dict[str, dict[str, Any]] = {}
+        self.round_trips: dict[str, dict[str, float]] = {}
 
     @property
     def backend_url(self) -> str:

@@ -46,7 +46,7 @@ class Step:
         """The environment that the service is started with for it, beside the run's own."""
         given = {"WORKERS": self.workers, "CONCURRENCY": self.slots}
         # compose.yaml's: a name that is taken away must be one that the service asks for.
-        named = {"BACKEND_HOST": BACKEND} if self.fault else {}
+        named = {"BACKEND_NAME": BACKEND} if self.fault else {}
         return {name: str(number) for name, number in given.items() if number} | named
 
 

@@ -18,7 +18,7 @@ LOCUST = {"locust", "locust-worker", "null-server"}  # of one image
 
 def test_its_services_are_the_folders() -> None:
     """The services of compose.yaml: `make lock SERVICE=…` adds one, `make lock` writes all."""
-    assert set(SERVICES) == {"backend", "own", *catalog.names(), *LOCUST}
+    assert set(SERVICES) == {"backend", "own", "probe", *catalog.names(), *LOCUST}
     assert compose_file.written(TEXT, catalog.select("")) == TEXT
 
 
@@ -59,6 +59,6 @@ def test_only_locust_s_ui_is_published_and_only_on_this_machine() -> None:
 def test_settings_are_passed_on_where_they_are_set(name: str) -> None:
     passed = dict.fromkeys(("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S"))
     assert SERVICES[name]["environment"] == {
-        "BACKEND_URL": "http://${BACKEND_HOST:-backend}:8080",
+        "BACKEND_URL": "http://${BACKEND_NAME:-backend}:8080",
         **passed,
     }

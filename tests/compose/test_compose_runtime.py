@@ -189,7 +189,7 @@ def test_a_file_env_counts_for_nothing(
         monkeypatch.delenv(name, raising=False)
     shutil.copy(ROOT / "compose.yaml", tmp_path)
     (tmp_path / ".env").write_text("".join(f"{name}=3\n" for name in names))
-    monkeypatch.setattr(compose, "ROOT", tmp_path)
+    monkeypatch.setattr("loadtests.runtime.project.ROOT", tmp_path)
     status, said = docker(*ComposeRuntime("a test", [], SETTINGS).command("config"))
     assert status == 0
     assert all(re.search(rf"^ +{name}: null$", said, re.M) for name in names)

@@ -22,7 +22,8 @@ import pytest
 from loadtests import catalog
 from loadtests.catalog import ROOT
 from loadtests.runtime import compose
-from loadtests.runtime.engine import Cgroup, Engine, docker
+from loadtests.runtime.cgroup import Cgroup
+from loadtests.runtime.engine import Engine, docker
 from loadtests.runtime.process import ServiceProcess, fetch
 from tests.contract.client import ask, until
 
@@ -191,7 +192,7 @@ class ContainerService(Service):
 
     @cached_property
     def _cgroup(self) -> Cgroup:
-        return self._open.enter_context(Cgroup(self._container))
+        return self._open.enter_context(Cgroup(self._engine, self._container))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from loadtests.record import BOUNDS, RATES, Point, Run, Summary, noise, tails
+from loadtests.record import BOUNDS, RATES, Point, Run, Summary, noise, round_trips, tails
 from loadtests.report.results.places import pinned as pinned
 
 NOTHING = "–"
@@ -66,7 +66,25 @@ def period(run: Run) -> str:
 
 def runtime(run: Run) -> str:
     """How the services ran, in a few words."""
-    return {"local": "local processes", "compose": "containers"}[run.runtime]
+    said = {"local": "local processes", "compose": "containers"}[run.runtime]
+    return f"{said} on machines of their own" if run.machines else said
+
+
+def machines(run: Run) -> dict[str, str]:
+    """The machines of service and backend by what they are for, where they were others."""
+    return {
+        role: f"{about.get('cpu', '')}, {about['cores']} cores, {about['system']} ({about['name']})"
+        for role, about in run.machines.items()
+    }
+
+
+def round_trips_told(run: Run) -> str:
+    """A sentence on what the network adds to each response time; empty where there is none."""
+    found = (run.instruments or {}).get("round_trips")
+    if not found:
+        return ""
+    told = round_trips.told(found)
+    return f"{told[0].upper()}{told[1:]}. They are in every response time; nothing is subtracted."
 
 
 def source(run: Run) -> str:
@@ -204,4 +222,9 @@ def reproduce(run: Run, profile: str = "") -> str:
     others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
     if others != services(run):
         return f"waits bench --file … --profile {profile} --against {','.join(others)}"
-    return f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}'
+    hosts = "".join(
+        f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items()
+    )
+    return (
+        f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}{hosts}'
+    )

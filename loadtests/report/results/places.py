@@ -13,6 +13,9 @@ def pinned(run: Run) -> str:
         where = f"{shared} cores, the load's" if shared else "all cores but the load's"
         others = "" if len(spread) == len(run.workloads) else ", in all other profiles one"
         return f"the service pinned to {where}{others}"
+    if run.machines:
+        where = "to one core" if run.pinned else "to no core"
+        return f"the service pinned {where} of its machine, the generator to one of its own"
     if run.pinned:
         return "the service pinned to one core, backend and generator to another"
     return "nothing pinned to cores, so the service, the backend and the generator share them"

@@ -31,7 +31,8 @@ def too_few(run: Run) -> bool:
 
 def instruments(run: Run) -> Table:
     """The findings before any service was measured; older runs have less of it."""
-    found = {name: number(value) for name, value in (run.instruments or {}).items()}
+    numbers = {k: v for k, v in (run.instruments or {}).items() if not isinstance(v, dict)}
+    found = {name: number(value) for name, value in numbers.items()}
     said = {
         "the most that the generator can do": "{generator_ceiling_rps} requests/s",
         "what it adds to a response time": "{added_p50_ms} ms, p99 {added_p99_ms} ms",

@@ -50,7 +50,7 @@ class Load(arrivals.Load):
     def __init__(self, plan: dict[str, Any]) -> None:
         super().__init__(plan)
         self.backend = Connection(plan["backend"], timeout_s=10)
-        self.shares_core = len(plan["cpus"]) == 1
+        self.shares_core = len(plan["cpus"]) == 1 and not plan.get("backend_apart")
         self.used, self.busy = (0.0, 0.0), 0.0
         self.limit_s = self.profile["delay_s"] + self.profile["limit_ms"] / 1000
         self.probes: list[Figures] = []
