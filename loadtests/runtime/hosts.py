@@ -155,7 +155,7 @@ class HostsRuntime:
             engine.ask("POST", f"/containers/{container}/stop", {"t": "2"})
         finally:
             self._end_lease(name)
-            with contextlib.suppress(EngineError):  # cut off it ends by itself
+            with contextlib.suppress(ServiceFailed):  # cut off it ends by itself
                 engine.remove(container or self._project.container(name))
 
     @contextmanager
@@ -174,9 +174,9 @@ class HostsRuntime:
                 Cgroup(engine, container) as cgroup,
             ):
                 yield ComposeService(service.name, container, engine, cgroup, self._at.url)
-        except ServiceFailed as error:
+        except ServiceFailed:
             self._see_all_answer()
-            raise error
+            raise
 
     def _see_all_answer(self) -> None:
         """ServiceFailed where a machine does not."""

@@ -222,9 +222,7 @@ def reproduce(run: Run, profile: str = "") -> str:
     others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
     if others != services(run):
         return f"waits bench --file … --profile {profile} --against {','.join(others)}"
-    hosts = "".join(
-        f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items()
-    )
+    hosts = "".join(f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items())
     return (
         f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}{hosts}'
     )
