@@ -57,10 +57,7 @@ def _measure(
 
     def point(step: Step, duration_s: float = 0.0) -> Point:
         made = point_of(profile, service.label, round_number, step, duration_s)
-        made.backend_apart = bool(part.runtime.machines)
-        if not made.backend_apart:
-            together = {*part.runtime.service_cpus} & {*part.runtime.load_cpus}
-            made.shared_cores = len(together) or None
+        made.backend_apart, made.shared_cores = bool(part.runtime.machines), part.shared_cores()
         return made
 
     try:
@@ -183,9 +180,8 @@ def windows(
                 case "open":
                     if kind.at_rest or kind.switches or kind.faulty:
                         held = running.footprint(kind.switches)
-                    if kind.at_rest:
-                        kernel = None if runtime.machines else kernel_bytes()
-                        held = replace(held, kernel_bytes=kernel)
+                    if kind.at_rest and not runtime.machines:  # whose kernel is not seen
+                        held = replace(held, kernel_bytes=kernel_bytes())
                     # Only now, and at the end before that: to read the other takes CPU of the
                     # service's where it runs in a container.
                     before = running.usage()

@@ -34,6 +34,12 @@ class Part:
         """How many of them are the service's."""
         return self.profile.rounds * len(self.profile.steps(service.model))
 
+    def shared_cores(self) -> int | None:
+        """How many cores service and load have together; None where each has its own."""
+        if self.runtime.machines:  # the same numbers are other cores
+            return None
+        return len({*self.runtime.service_cpus} & {*self.runtime.load_cpus}) or None
+
     def description(self) -> dict[str, Any]:
         """Its settings, for the record of a run."""
         return {

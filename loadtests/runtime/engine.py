@@ -77,6 +77,8 @@ class Engine:
         status, self.endpoint = self.docker(
             "context", "inspect", "--format", template, timeout_s=10
         )
+        if host and status:
+            raise EngineError(self.endpoint.partition(": open")[0])
         if status or not (host or self.endpoint.startswith("unix://")):
             raise EngineError(f"the Docker Engine is not on this machine ({self.endpoint})")
         self.about: dict[str, Any] = self.ask("GET", "/info", timeout_s=10)
@@ -190,6 +192,7 @@ class _DialledConnection(http.client.HTTPConnection):
         super().__init__("docker", timeout=timeout_s)
         self._environment = environment
         self._dial: subprocess.Popen[str] | None = None
+        self._said = ""
 
     def connect(self) -> None:
         self.sock, other = socket.socketpair()
@@ -208,14 +211,14 @@ class _DialledConnection(http.client.HTTPConnection):
 
     def said(self) -> str:
         """The end of what the command said, which ends: why it could not connect."""
-        dial, self._dial = self._dial, None
-        if dial is None:
-            return ""
-        kill_session(dial.pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):  # an ssh of its may be left
-            return (dial.communicate(timeout=2)[1].strip().splitlines() or [""])[-1]
-        return ""
+        self.close()
+        return self._said
 
     def close(self) -> None:
         super().close()
-        self.said()
+        dial, self._dial = self._dial, None
+        if dial:
+            kill_session(dial.pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # an ssh of its may be left
+                lines = dial.communicate(timeout=2)[1].strip().splitlines()
+                self._said = lines[-1].rpartition("stderr=")[2] if lines else ""

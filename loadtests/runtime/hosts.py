@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +31,7 @@ from loadtests.runtime.lease import LAPSES_S, Lease
 from loadtests.runtime.local import DESCRIPTORS, LocalRuntime
 from loadtests.runtime.places import Place
 from loadtests.runtime.process import raise_descriptor_limit
-from loadtests.runtime.project import Project, a_name, variables
+from loadtests.runtime.project import Project, a_name, in_its_network, variables
 
 PROBE = "probe"  # the backend's image on the service's core and port, in compose.yaml
 
@@ -107,7 +106,7 @@ class HostsRuntime:
             about[BACKEND] = {"PORT": f"{port}"}
         name = a_name()
         file = Path(self._folder.name, f"{name}.yaml")
-        file.write_text(_on_its_machine(about), encoding="utf-8")
+        file.write_text(in_its_network(about), encoding="utf-8")
         cpus = self.service_cpus, self._backend_cpus
         return Project(place.engine, name, variables(self.services, *cpus, self._spread), [file])
 
@@ -235,20 +234,3 @@ class HostsRuntime:
     def generator(self, plan: str) -> subprocess.Popen[str]:
         """Start the generator here; it pins itself to the cores the plan names."""
         return start_generator(plan)
-
-
-def _on_its_machine(about: Mapping[str, Mapping[str, str]]) -> str:
-    """A file for Compose beside compose.yaml: services in their machine's network, with variables.
-
-    The backlog is the machine's, too, which has 4096 since Linux 5.4.
-    """
-    lines = ["services:"]
-    for name, environment in about.items():
-        lines += [
-            f"  {name}:",
-            "    network_mode: host",
-            "    networks: !reset null",
-            "    sysctls: !reset null",
-            f"    environment: {json.dumps(environment)}",
-        ]
-    return "\n".join([*lines, ""])

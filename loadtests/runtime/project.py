@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from loadtests.catalog import ROOT
@@ -139,3 +140,20 @@ def variables(
         "HEALTH_INTERVAL": "24h",  # none while we measure
         "TARGETS": " ".join(services),
     }
+
+
+def in_its_network(about: Mapping[str, Mapping[str, str]]) -> str:
+    """A file for Compose beside compose.yaml: services in their machine's network, with variables.
+
+    The backlog is the machine's, too, which has 4096 since Linux 5.4.
+    """
+    lines = ["services:"]
+    for name, environment in about.items():
+        lines += [
+            f"  {name}:",
+            "    network_mode: host",
+            "    networks: !reset null",
+            "    sysctls: !reset null",
+            f"    environment: {json.dumps(environment)}",
+        ]
+    return "\n".join([*lines, ""])

@@ -113,6 +113,7 @@ def test_a_bench_over_a_link_of_a_millisecond(
         assert point["max_ms"] >= 101
         assert 0 < point["cpu_ms_per_request"] < 50
         assert 5e6 < point["rss_bytes"] < 1e9
+        assert point["threads"] == 1  # the lease is none of the service's
         # A user's wait and the way there: no service can do more.
         least_s = 0.1 + (trips["load_service"]["least_ms"] + 0.01) / 1000
         assert point["ceiling_rps"] < point["users"] / least_s

@@ -106,6 +106,21 @@ def test_a_shell_reads_the_same(holder: subprocess.Popen[str]) -> None:
         assert here.pss_bytes == pytest.approx(there.pss_bytes, rel=0.05)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it is for a container")
+def test_a_lease_is_no_part_of_it() -> None:
+    """The shell that holds it is in the container, and none of the service's processes."""
+    command = ["bash", "-c", f"printf {footprint.LEASE} >/proc/$$/comm; echo; read -r _"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as lease:
+        assert lease.stdout is not None
+        lease.stdout.readline()
+        script = footprint.SHELL.replace("/proc/[0-9]*;", f"/proc/{lease.pid} /proc/$$;")
+        shell = subprocess.run(
+            ["sh", "-c", f"wanted=footprint\n{script}"],
+            stdin=subprocess.DEVNULL, text=True, capture_output=True, check=True,
+        )  # fmt: skip
+    assert footprint.read(shell.stdout.splitlines()) == Footprint(threads=0, descriptors=0)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="it is of Linux")
 def test_the_kernel_holds_something_for_a_socket() -> None:
     before = footprint.kernel_bytes()
