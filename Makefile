@@ -13,6 +13,7 @@ help: ## print this
 	@echo
 	@echo 'make bench [PROFILE=name] [SERVICES="a b"] [RUNTIME=auto|local|compose] [PYTHONS="3.13 3.14t"] [RESULTS=dir] [FRESH=1]'
 	@echo '  profiles: smoke quick standard clients churn payload http-load composite interference gil chat pollers file open metronome stall capacity held cost map tail pool tokens cores faults overload publish everything'
+	@echo '  on machines of their own: SERVICE_HOST=ssh://… [BACKEND_HOST=ssh://…] (docs/beyond-one-machine.md)'
 	@echo 'make ui [SERVICES="a b"] [RUNTIME=…] [PORT=8089]     make serve SERVICE=name [PORT=8080]     make test [ARGS="-k name"]'
 	@echo 'Every service takes WORKERS, CONCURRENCY and BACKEND_TIMEOUT_S from the environment.'
 
