@@ -31,8 +31,7 @@ def plan_of(
     return {
         "host": host,
         "backend": runtime.backend_url,
-        # As the generator sees it, which is a process of this machine then.
-        "runtime": "local" if runtime.machines else runtime.name,
+        "runtime": runtime.name,
         "backend_apart": bool(runtime.machines),
         "cpus": runtime.load_cpus,
         "service_cpus": runtime.service_cpus,

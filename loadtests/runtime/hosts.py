@@ -23,7 +23,6 @@ from loadtests.runtime import Given, ServiceFailed, cycles_of, settings_of
 from loadtests.runtime.cgroup import Cgroup
 from loadtests.runtime.container import ComposeService
 from loadtests.runtime.distance import figures, times_from, times_from_here
-from loadtests.runtime.disturbed import Disturbed
 from loadtests.runtime.engine import PROJECT, EngineError
 from loadtests.runtime.generator import start_generator
 from loadtests.runtime.guard import Guard
@@ -67,7 +66,6 @@ class HostsRuntime:
         self._cycles_per_ms = 0.0
         self._spread = spread
         self._leases: dict[str, Lease] = {}
-        self._disturbed = Disturbed(self._backend_at.engine)
 
     def _cores(self, spread: bool) -> tuple[list[int], list[int]]:
         """Those of the service and of the backend, each of its machine; none of a single one."""
@@ -211,14 +209,11 @@ class HostsRuntime:
         self._folder.cleanup()
 
     def disturb(self, fault: str) -> None:
-        """Have its engine kill or freeze the backend."""
-        self._disturbed.disturb(self._backends.container(BACKEND), fault)
+        """Nobody asks for it: a command takes too long to begin and end a fault in time."""
+        raise ServiceFailed(f"the backend is on another machine, where {fault} cannot be had")
 
     def mend(self) -> None:
-        """Undo it; ServiceFailed as of `service`."""
-        if self._disturbed.mend():
-            self._backends.wait_ready(BACKEND, port=self._backend_at.address.port)
-            self._lease(self._backends, BACKEND)
+        """Nothing is to be undone."""
 
     def null_server(self) -> AbstractContextManager[str]:
         """Start it here: the network is no part of what the generator can do."""

@@ -40,6 +40,7 @@ class Load(AnyLoad):
         self.host, self.backend_url = plan["host"], plan["backend"]
         self.timeout_s = self.profile["timeout_s"]
         self.is_named = plan.get("runtime") == "compose"
+        self.is_apart = plan.get("backend_apart", False)
         self.delay = b"%g" % self.profile["delay_s"]
         self.late_s: float = self.profile["delay_s"] + LATE_S
         self.numbers = count()
@@ -83,7 +84,7 @@ class Load(AnyLoad):
     def run(self, window_s: float) -> None:
         """The fault, for its time; until the service is whole, or the window over; the losses."""
         base.await_look()
-        if self.is_skipped():
+        if self.skipped():
             gevent.sleep(base.OPENING_S)  # a window has a length
             return
         closing = perf_counter() + window_s
@@ -105,8 +106,8 @@ class Load(AnyLoad):
         during = [one for one in since if one.at < self.ended]
         kinds = Counter(one.kind for one in since)
         found: dict[str, Any] = {"kind": self.fault, "share": self.profile["share"]}
-        if self.is_skipped():
-            found["skipped"] = "only a container has a name that can be taken away"
+        if skipped := self.skipped():
+            found["skipped"] = skipped
         else:
             found |= {
                 **{kind: kinds[kind] for kind in ("right", "error", "wrong", "none")},
@@ -125,9 +126,13 @@ class Load(AnyLoad):
             "fault": found,
         }
 
-    def is_skipped(self) -> bool:
-        """Whether this fault cannot be had here."""
-        return self.fault == "no-name" and not self.is_named
+    def skipped(self) -> str:
+        """Why this fault cannot be had here; empty where it can."""
+        if self.fault in HARNESS and self.is_apart:
+            return "a command takes too long to another machine to begin and end it in time"
+        if self.fault == "no-name" and not self.is_named:
+            return "only a container has a name that can be taken away"
+        return ""
 
     def _disturb(self) -> None:
         seconds = self.profile["fault_s"]
