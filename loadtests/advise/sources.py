@@ -74,7 +74,9 @@ def _where(run: Run) -> str:
     python = next(filter(None, pythons), run.machine["python"])
     runtime = {"local": "local processes", "compose": "containers"}[run.runtime]
     pinned = "" if run.pinned else ", not pinned"
-    return f"{run.machine['name']} ({run.machine['cpu']}), CPython {python}, {runtime}{pinned}"
+    elsewhere = "".join(f", {role} on {about['name']}" for role, about in run.machines.items())
+    where = f"{run.machine['name']} ({run.machine['cpu']})"
+    return f"{where}, CPython {python}, {runtime}{pinned}{elsewhere}"
 
 
 def _measured(entries: list[Entry]) -> set[str]:

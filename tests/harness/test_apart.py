@@ -12,6 +12,7 @@ import runs
 from servers import Request, Server, response
 
 from loadtests import record
+from loadtests.advise import sources
 from loadtests.bench.verdict import judge, set_ceiling
 from loadtests.load import round_trip
 from loadtests.record import Point, Run, fingerprint, round_trips
@@ -99,6 +100,12 @@ def test_runs_of_other_machines_are_told_apart() -> None:
     assert "name of the backend's machine is nothing in A and farther in B" in (
         fingerprint.differences(here, there)
     )
+
+
+def test_advice_keeps_them_apart() -> None:
+    here, there = runs.made_up(runs.fifteen()), apart()
+    here.runtime = there.runtime
+    assert sources._where(there) == f"{sources._where(here)}, service on far, backend on farther"
 
 
 def test_the_round_trip_stands_beside_the_response_times(tmp_path: Path) -> None:
