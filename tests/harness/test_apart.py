@@ -19,6 +19,7 @@ from loadtests.record import Point, Run, fingerprint, round_trips
 from loadtests.report import build
 from loadtests.report.results import facts
 from loadtests.workloads import KINDS
+from loadtests.workloads.faults import skipped
 from loadtests.workloads.kind import Step
 
 TRIPS = {
@@ -137,3 +138,19 @@ def test_a_round_trip_is_the_backend_s_and_not_a_proxy_s(status: str) -> None:
         else:
             with pytest.raises(ConnectionRefusedError, match="no backend of this project"):
                 round_trip.times_ms(address.hostname, address.port)
+
+
+@pytest.mark.parametrize(
+    ("fault", "plan", "is_skipped"),
+    [
+        ("kill", {"runtime": "compose", "backend_apart": True}, True),
+        ("kill", {"runtime": "compose"}, False),
+        ("refuse", {"runtime": "compose", "backend_apart": True}, False),
+        ("no-name", {"runtime": "local"}, True),
+        ("no-name", {"runtime": "compose"}, False),
+    ],
+)
+def test_a_fault_that_takes_a_command_is_had_nearby(
+    fault: str, plan: dict[str, Any], is_skipped: bool
+) -> None:
+    assert bool(skipped(fault, plan)) is is_skipped

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from loadtests.workloads.kind import Kind, Settings, Step, positive, valid_delay
 
@@ -40,6 +41,15 @@ SAID = {
     **{name: f"the backend {text}" for name, text in (BACKEND | HARNESS).items()},
     **{name: f"other callers {text}" for name, text in CALLERS.items()},
 }
+
+
+def skipped(fault: str, plan: Mapping[str, Any]) -> str:
+    """Why a fault cannot be had under the generator's plan; empty where it can."""
+    if fault in HARNESS and plan.get("backend_apart"):
+        return "a command takes too long to another machine to begin and end it in time"
+    if fault == "no-name" and plan.get("runtime") != "compose":
+        return "only a container has a name that can be taken away"
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from loadtests.load.base import Load as AnyLoad
 from loadtests.load.base import StepFailed, say
 from loadtests.load.connection import Connection
 from loadtests.load.failure import RequestFailed
-from loadtests.workloads.faults import BACKEND, CALLERS, HARNESS
+from loadtests.workloads.faults import BACKEND, CALLERS, HARNESS, skipped
 from loadtests.workloads.faults.callers import Callers
 from loadtests.workloads.faults.outcome import Outcome, judged
 
@@ -39,8 +39,7 @@ class Load(AnyLoad):
         self.profile = plan["profile"]
         self.host, self.backend_url = plan["host"], plan["backend"]
         self.timeout_s = self.profile["timeout_s"]
-        self.is_named = plan.get("runtime") == "compose"
-        self.is_apart = plan.get("backend_apart", False)
+        self.plan = plan
         self.delay = b"%g" % self.profile["delay_s"]
         self.late_s: float = self.profile["delay_s"] + LATE_S
         self.numbers = count()
@@ -84,7 +83,7 @@ class Load(AnyLoad):
     def run(self, window_s: float) -> None:
         """The fault, for its time; until the service is whole, or the window over; the losses."""
         base.await_look()
-        if self.skipped():
+        if skipped(self.fault, self.plan):
             gevent.sleep(base.OPENING_S)  # a window has a length
             return
         closing = perf_counter() + window_s
@@ -106,8 +105,8 @@ class Load(AnyLoad):
         during = [one for one in since if one.at < self.ended]
         kinds = Counter(one.kind for one in since)
         found: dict[str, Any] = {"kind": self.fault, "share": self.profile["share"]}
-        if skipped := self.skipped():
-            found["skipped"] = skipped
+        if reason := skipped(self.fault, self.plan):
+            found["skipped"] = reason
         else:
             found |= {
                 **{kind: kinds[kind] for kind in ("right", "error", "wrong", "none")},
@@ -125,14 +124,6 @@ class Load(AnyLoad):
             "problems": self.problems,
             "fault": found,
         }
-
-    def skipped(self) -> str:
-        """Why this fault cannot be had here; empty where it can."""
-        if self.fault in HARNESS and self.is_apart:
-            return "a command takes too long to another machine to begin and end it in time"
-        if self.fault == "no-name" and not self.is_named:
-            return "only a container has a name that can be taken away"
-        return ""
 
     def _disturb(self) -> None:
         seconds = self.profile["fault_s"]
