@@ -21,12 +21,13 @@ OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def split(
-    allowed: Iterable[int] | None = None, known: bool = True
+    allowed: Iterable[int] | None = None, known: bool = True, load: int = 1
 ) -> tuple[set[int], set[int]] | None:
     """A core for the service and one for backend and generator; None where there is only one.
 
     Of the `allowed` ones, or of those of this process. Not two threads of one core, where there
-    are others; on another system than this one that is not `known`.
+    are others; on another system than this one that is not `known`. The generator may have as
+    many processes as `load`: it gets a core for each, as far as there are more.
     """
     if allowed is None:
         if not hasattr(psutil.Process, "cpu_affinity"):
@@ -36,7 +37,13 @@ def split(
     if not others:
         return None
     shared = _numbers(siblings(first) or "") if known else ()
-    return {first}, {next((core for core in others if core not in shared), others[0])}
+    apart = [core for core in others if core not in shared] or others
+    chosen: set[int] = set()
+    for core in apart:
+        threads = _numbers(siblings(core) or "") if known else set()
+        if len(chosen) < load and not chosen & threads:
+            chosen.add(core)
+    return {first}, chosen
 
 
 def spread(

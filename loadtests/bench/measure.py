@@ -38,6 +38,7 @@ FIGURES = (
     *("backlog", "growth_rps", "drain_s", "undrained", "recovery_s"),
     *("capacity_rps", "failed_at_rps", "search_ended", "probes", "overload"),
     *("added_p50_ms", "added_p99_ms", "added_p999_ms", "added_histogram", "fault"),
+    "generator_processes",
 )
 
 

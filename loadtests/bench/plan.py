@@ -12,6 +12,7 @@ from loadtests.bench import interpreters, profiles
 from loadtests.bench.profiles import Profile, UnknownProfile
 from loadtests.catalog import Interpreter, Service
 from loadtests.runtime import Runtime, UnknownRuntime
+from loadtests.workloads import KINDS
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,28 @@ class Part:
 
     def description(self) -> dict[str, Any]:
         """Its settings, for the record of a run."""
+        processes = self.runtime.load_processes
         return {
             **self.profile.description(),
             "route": self.profile.of_kind.route,
             **({"spread": True} if self.profile.is_spread else {}),
+            **({"load_processes": processes} if processes > 1 else {}),
             "left_out": {service.version: reason for service, reason in self.left_out.items()},
         }
 
 
 def parts(
-    name: str, wanted: str, runtime_name: str, settings: dict[str, str], pythons: str = ""
+    name: str,
+    wanted: str,
+    runtime_name: str,
+    settings: dict[str, str],
+    pythons: str = "",
+    load_processes: int = 1,
 ) -> list[Part]:
     """The parts of `PROFILE=name SERVICES=wanted RUNTIME=runtime_name PYTHONS=pythons`.
 
-    `wanted` are the services instead of those that the profiles name. Raises
+    `wanted` are the services instead of those that the profiles name, `load_processes` the
+    LOAD_PROCESSES. Raises
     UnknownProfile, also where no service is left, UnknownService, UnknownRuntime,
     UnknownInterpreter.
     """
@@ -63,13 +72,29 @@ def parts(
     if on and runtime_name == "compose":
         raise UnknownRuntime("PYTHONS are of local processes: leave RUNTIME=compose out")
     runtime_name = "local" if on else runtime_name
+    selected = profiles.select(name)
+    if load_processes > 1:
+        _see_that_all_divide(selected, load_processes)
     found = [
-        part(one, _chosen(one, wanted), runtime_name, settings, on) for one in profiles.select(name)
+        part(one, _chosen(one, wanted), runtime_name, settings, on, load_processes)
+        for one in selected
     ]
     if not any(part.services for part in found):
         reasons = "; ".join(f"{who.version}: {why}" for who, why in found[0].left_out.items())
         raise UnknownProfile(f"nothing is left of the profile {name!r}: {reasons}")
     return found
+
+
+def _see_that_all_divide(selected: list[Profile], load_processes: int) -> None:
+    """UnknownProfile unless several processes can make the load of all profiles."""
+    # A service that is spread may share the load's cores: then all of the load counts.
+    others = [one.name for one in selected if one.is_spread or not one.of_kind.divides]
+    if others:
+        able = ", ".join(name for name, kind in KINDS.items() if kind.divides and not kind.spread)
+        raise UnknownProfile(
+            f"LOAD_PROCESSES={load_processes} is not for {', '.join(others)}: several processes "
+            f"make the load of profiles of the kinds {able}"
+        )
 
 
 def _chosen(profile: Profile, wanted: str) -> list[Service]:
@@ -82,6 +107,7 @@ def part(
     runtime_name: str,
     settings: dict[str, str],
     on: Sequence[Interpreter] = (),
+    load_processes: int = 1,
 ) -> Part:
     """A profile over those of the chosen services that can do it, on each of some interpreters."""
     route = profile.of_kind.route
@@ -91,7 +117,7 @@ def part(
             settings = {**settings, name.upper(): str(wanted_here)}
     able = [service for service in chosen if service not in left_out]
     spread = profile.is_spread
-    found = runtime.choose(runtime_name, [] if on else able, settings, spread)
+    found = runtime.choose(runtime_name, [] if on else able, settings, spread, load_processes)
     if on:  # which have environments of their own
         found.because = "PYTHONS are of local processes"
     cores = len(found.service_cpus)

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from loadtests import paths
+from loadtests import paths, quantities
 from loadtests.cli import options
-from loadtests.errors import INTERRUPTED
+from loadtests.errors import INTERRUPTED, UsageError
+
+MOST = 256
+NEEDED = f"a whole number from 1 to {MOST}"
 
 
 def run(
@@ -22,6 +25,9 @@ def run(
     pythons: Annotated[
         str, typer.Option(help='interpreters for the services, "3.13 3.14t" or paths')
     ] = "",
+    load_processes: Annotated[
+        str, typer.Option(help="processes that make the load, for more than one core does")
+    ] = "1",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="do not go on with a run that was interrupted")
     ] = False,
@@ -36,17 +42,22 @@ def run(
     from loadtests.bench import plan, rounds
 
     settings = options.service_settings()
+    processes = quantities.count("LOAD_PROCESSES", load_processes, NEEDED, most=MOST)
     if file:
+        if processes > 1:
+            raise UsageError("LOAD_PROCESSES is for the services of this project, not for --file")
         from loadtests.own import bench as own
 
         parts = own.parts(file, services or against, profile, runtime, settings)
         results = results or file.parent / own.RESULTS
     else:
-        parts = plan.parts(profile, services, runtime, settings, pythons)
+        parts = plan.parts(profile, services, runtime, settings, pythons, processes)
         results = results or paths.RESULTS
     options.writable(results)
     chosen = parts[0].runtime
     print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
+    if processes > 1:
+        print(options.load_told(processes, chosen.load_cpus), flush=True)
     if told := options.told(chosen.name):
         print(told, flush=True)
     status = rounds.run(profile, parts, results, fresh)

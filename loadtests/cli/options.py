@@ -31,6 +31,15 @@ def told(runtime: str) -> str:
     return f"from the environment: {' '.join(found)}" if found else ""
 
 
+def load_told(processes: int, cpus: list[int]) -> str:
+    """How many processes make the load, and whether each has a core, in one line."""
+    said = f"load: {processes} processes"
+    if not cpus:
+        return said
+    share = f", which share {len(cpus)} core{'s' if len(cpus) > 1 else ''}"
+    return said + (share if len(cpus) < processes else ", each on a core of its own")
+
+
 def seconds(text: object) -> float:
     """For an option of typer's: a time of 0 to 3600 s, as loadtests/quantities.py reads it."""
     try:

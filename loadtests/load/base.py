@@ -13,6 +13,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
+import gevent
+
 from loadtests import workloads
 from loadtests.load.connection import Connection
 
@@ -46,6 +48,10 @@ class Load(Protocol):
 
     def prepare(self, step: dict[str, Any]) -> None:
         """Bring up what the step needs and warm it up; StepFailed where that is impossible."""
+
+    def opening(self) -> None:
+        """Come back when the window may open, and whoever looks before it has looked."""
+        gevent.sleep(OPENING_S)
 
     def begin(self) -> None:
         """Forget what was counted: the window opens."""

@@ -11,6 +11,7 @@ step, it adds the users and connections that are missing, lets them warm up and
 measures one window. It prints a JSON line when a window opens and one when it is
 over, so that whoever started it can measure the service over the same time, and
 one with what was counted; and one shortly before, for what takes longer to look at.
+Where the plan has `processes`, so many others make the load, and this one tells them when.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ import sys
 import time
 from typing import Any
 
-import gevent
 import psutil
 
-from loadtests.load import base
+from loadtests.load import base, several
 from loadtests.load.any_connection import AnyConnection
 from loadtests.load.base import Load, StepFailed, say
 from loadtests.load.connection import Connection
@@ -50,7 +50,12 @@ def main() -> None:
         psutil.Process().cpu_affinity(plan["cpus"])
     if plan.get("asked"):
         RawHttpUser.asked = Asked.read(plan["asked"])
-    load = base.load(plan)
+    with several.load(plan) as load:
+        run(plan, load)
+
+
+def run(plan: dict[str, Any], load: Load) -> None:
+    """Check the host, and measure all steps of the plan."""
     try:
         info = checked(plan, load)
     except (RequestFailed, ValueError) as error:
@@ -151,7 +156,7 @@ class Generator:
     def window(self, scenario: str) -> dict[str, Any]:
         """Measure one window of what is up."""
         say({"event": "opening", "scenario": scenario})
-        gevent.sleep(base.OPENING_S)
+        self.load.opening()
 
         asked = time.perf_counter()
         if self.backend:

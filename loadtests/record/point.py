@@ -68,6 +68,8 @@ class Point:
     it. `overload` has the seconds of one, and the capacity that it is beyond;
     `looks` are at what the service held, "rest"ing before it, "loaded", and "left" after it.
     `backend_apart`: it was on another machine than the generator.
+    `generator_processes` are those that made the load, where they were several: each with its
+    core, requests and CPU; `generator_cpu` is then that of the core that had most to do.
     `starved` and `bound` are explained in bench/limits.py. run.schema.json
     says what each is. What is not known, as in older runs, is None.
     """
@@ -158,6 +160,7 @@ class Point:
     overload: dict[str, Any] = field(default_factory=dict)
     looks: list[dict[str, Any]] = field(default_factory=list)
     backend_apart: bool = False
+    generator_processes: list[dict[str, Any]] = field(default_factory=list)
 
     def figure(self, name: str) -> Any:
         """A figure as it may be shown, and compared: None where it is not the service's.

@@ -68,6 +68,7 @@ class Runtime(Protocol):
     # Those of the service and the backend where they are not this one, and how far apart they are.
     machines: dict[str, dict[str, Any]]
     round_trips: dict[str, dict[str, float]]
+    load_processes: int  # that make the load
 
     @property
     def backend_url(self) -> str:
@@ -109,18 +110,24 @@ class Runtime(Protocol):
 
 
 def choose(
-    wanted: str, services: Iterable[Service], settings: dict[str, str], spread: bool = False
+    wanted: str,
+    services: Iterable[Service],
+    settings: dict[str, str],
+    spread: bool = False,
+    load_processes: int = 1,
 ) -> Runtime:
     """The runtime for `RUNTIME=auto|local|compose`; UnknownRuntime if it is not to be had.
 
     `settings` are those of `WORKERS`, `CONCURRENCY` and `BACKEND_TIMEOUT_S` that are not
-    left to each service. A service that is `spread` has all cores that the load leaves it.
-    Where the environment names machines for service and backend they are there.
+    left to each service. A service that is `spread` has all cores that the load leaves it,
+    and `load_processes` make the load. Where the environment names machines for service and
+    backend they are there.
     """
     from loadtests.runtime import compose, hosts, local, places
 
     services = list(services)
     names = [service.name for service in services if service.root is None and not service.own]
+    given = names, settings, spread, load_processes
     if wanted not in ("auto", "local", "compose"):
         raise UnknownRuntime(f"no runtime {wanted!r}; there are: auto, local, compose")
     if places.asked():
@@ -128,17 +135,17 @@ def choose(
             reason = "services of this project, in containers"
             raise UnknownRuntime(f"SERVICE_HOST is for {reason}: leave it out")
         because = "SERVICE_HOST names a machine"
-        return hosts.HostsRuntime(because, names, settings, spread, places.read())
+        return hosts.HostsRuntime(because, *given, places.read())
     if wanted == "local":
-        return local.LocalRuntime("RUNTIME=local asks for it", names, settings, spread)
+        return local.LocalRuntime("RUNTIME=local asks for it", *given)
     missing = compose.why_not()
     if wanted == "compose":
         if missing:
             raise UnknownRuntime(f"RUNTIME=compose: {missing}")
-        return compose.ComposeRuntime("RUNTIME=compose asks for it", names, settings, spread)
+        return compose.ComposeRuntime("RUNTIME=compose asks for it", *given)
     if missing:
-        return local.LocalRuntime(missing, names, settings, spread)
-    return compose.ComposeRuntime("a Docker Engine answers", names, settings, spread)
+        return local.LocalRuntime(missing, *given)
+    return compose.ComposeRuntime("a Docker Engine answers", *given)
 
 
 def lacks(runtime: Runtime, service: Service) -> str:

@@ -43,14 +43,23 @@ class ComposeRuntime(Project):
     backend_url = f"http://{BACKEND}:{PORT}"
 
     def __init__(
-        self, because: str, services: list[str], settings: dict[str, str], spread: bool = False
+        self,
+        because: str,
+        services: list[str],
+        settings: dict[str, str],
+        spread: bool = False,
+        load_processes: int = 1,
     ) -> None:
         self.because = because
         self.services = services
         engine = Engine()
         self.here = engine.here
-        choice = cores.spread if spread else cores.split
-        pair = choice(range(engine.cores), known=self.here)
+        self.load_processes = load_processes
+        allowed = range(engine.cores)
+        if spread:
+            pair = cores.spread(allowed, known=self.here)
+        else:
+            pair = cores.split(allowed, known=self.here, load=load_processes)
         self.pinned = pair is not None
         self.service_cpus, self.load_cpus = map(sorted, pair or ((), ()))
         cpus = self.service_cpus, self.load_cpus

@@ -47,6 +47,7 @@ class HostsRuntime:
         services: list[str],
         settings: dict[str, str],
         spread: bool,
+        load_processes: int,
         places: tuple[Place, Place],
     ) -> None:
         self.because = because
@@ -56,8 +57,10 @@ class HostsRuntime:
         self._beside = self._at.engine is self._backend_at.engine
         self.service_cpus, self._backend_cpus = self._cores(spread)
         self.pinned = bool(self.service_cpus)
-        self._load = LocalRuntime(because, [], {})  # for its cores, and its null server
-        self.load_cpus = self._load.load_cpus
+        self._load = LocalRuntime(
+            because, [], {}, False, load_processes
+        )  # for its cores, and its null server
+        self.load_cpus, self.load_processes = self._load.load_cpus, load_processes
         self.backend_url = self._backend_at.url
         near = Address("127.0.0.1", self._backend_at.address.port)
         self._to_backend = near if self._beside else self._backend_at.address

@@ -46,18 +46,24 @@ OWN_READY_S = 60.0  # of a service of the reader's own, which may have much to l
 
 
 class LocalRuntime:
-    """Processes on this machine, the service on one core, or `spread`, and the load on another."""
+    """Processes on this machine, the service on one core, or `spread`, and the load on others."""
 
     name = "local"
     here = True
 
     def __init__(
-        self, because: str, services: list[str], settings: dict[str, str], spread: bool = False
+        self,
+        because: str,
+        services: list[str],
+        settings: dict[str, str],
+        spread: bool = False,
+        load_processes: int = 1,
     ) -> None:
         self.because = because
         self.services = services
         self.settings = settings
-        pair = cores.spread() if spread else cores.split()
+        self.load_processes = load_processes
+        pair = cores.spread() if spread else cores.split(load=load_processes)
         self.pinned = pair is not None
         self._service_cpus: set[int] | None
         self._load_cpus: set[int] | None

@@ -132,6 +132,8 @@ def variables(
     """
     number = max(1, len(service_cpus))
     limits = {"SERVICE_CPUS": f"{number}", "SERVICE_MEMORY": f"{number}g"} if spread else {}
+    if len(load_cpus) > 1 and not spread:  # a process of the load on each
+        limits |= {"LOAD_CPUS": f"{len(load_cpus)}"}
     return {
         **{name: value for name, value in limits.items() if name not in os.environ},
         "BUILDX_CONFIG": str(CACHE / "buildx"),  # not in the home folder

@@ -111,7 +111,8 @@ class Kind:
     how many slots a service has is what is compared, `spread` that a service has all cores that
     the load leaves it, `faulty` that something fails on purpose, so that what the service has
     before and after is compared, `gives_up` that callers leave, so that what is late or failed is a
-    result. `search_s` is how long the load may look for what it measures.
+    result, `divides` that several processes can make its load together. `search_s` is how long
+    the load may look for what it measures.
     """
 
     settings: type[Settings]
@@ -132,6 +133,7 @@ class Kind:
     spread: bool = False
     faulty: bool = False
     gives_up: bool = False
+    divides: bool = False
     search_s: float = 0.0
 
 

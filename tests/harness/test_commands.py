@@ -40,6 +40,16 @@ REFUSED = {
         {"BACKEND_TIMEOUT_S": "nan"},
         "BACKEND_TIMEOUT_S must",
     ),
+    "load processes": (
+        ("bench", "--load-processes", "0"),
+        {},
+        "LOAD_PROCESSES must be a whole number from 1",
+    ),
+    "load of another kind": (
+        ("bench", "--profile", "chat", "--load-processes", "2"),
+        {},
+        "LOAD_PROCESSES=2 is not for chat: several processes make the load of profiles",
+    ),
     "no service": (("serve",), {}, "which service? one of: "),
     "serve what": (("serve", "x"), {}, "no service 'x'; there are:"),
     "port": (("serve", "tornado", "--port", "http"), {}, "PORT must be a port from 1"),

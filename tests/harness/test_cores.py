@@ -86,6 +86,22 @@ def test_the_threads_of_another_system_are_not_known(system: Path) -> None:
     assert cores.split(range(4), known=False) == ({0}, {1})
 
 
+@pytest.mark.parametrize(
+    ("of", "processes", "load"),
+    [
+        ((), 2, {1, 2}),
+        ((), 9, {1, 2, 3}),  # there are no more
+        (HALVES, 2, {1}),  # the other one is a thread of it
+        (IN_PAIRS, 2, {2}),
+    ],
+)
+def test_each_process_of_the_load_has_a_core(
+    system: Path, of: tuple[str, ...], processes: int, load: set[int]
+) -> None:
+    threads(system, of)
+    assert cores.split(range(4), load=processes) == ({0}, load)
+
+
 def limited(system: Path, own: str, **files: str) -> None:
     """A process in the cgroups `own`, and files with limits; `__` in their names is a `/`."""
     (system / "own").write_text(own)

@@ -148,6 +148,15 @@ def test_near_the_most_that_the_generator_can_do() -> None:
         assert (point.valid, point.bound) == (True, expected)
 
 
+def test_the_ceiling_is_of_one_process_on_one_core() -> None:
+    """Two that share a core have no more; on two cores they have twice as much."""
+    for cores, expected in (((1, 1), "generator"), ((1, 2), "")):
+        point = closed()
+        point.generator_processes = [{"process": n, "core": core} for n, core in enumerate(cores)]
+        judge(point, KINDS["delay"], {}, {"generator_ceiling_rps": 9750 / 0.81})
+        assert point.bound == expected
+
+
 def test_slots_that_the_harness_gave() -> None:
     """2000 users, and CONCURRENCY is 1000: nobody can do more than 10,000/s."""
     near = judged(closed(2000, rps=9100.0))

@@ -18,4 +18,4 @@ class OfClients(Delayed):
             yield replace(step, scenario=f"clients-{step.scenario}")
 
 
-KIND = Kind(settings=OfClients, calls=1, waits=1, steady=True, straight=True)
+KIND = Kind(settings=OfClients, calls=1, waits=1, steady=True, straight=True, divides=True)

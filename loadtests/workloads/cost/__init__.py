@@ -18,4 +18,6 @@ class Cost(AtRates):
             yield replace(step, scenario=f"cost-{step.scenario}")
 
 
-KIND = Kind(settings=Cost, calls=1, switches=True, steady=True, straight=True, arriving=True)
+KIND = Kind(
+    settings=Cost, calls=1, switches=True, steady=True, straight=True, arriving=True, divides=True
+)

@@ -27,4 +27,4 @@ class DelayMap(Settings):
         yield rising("users", self.users)
 
 
-KIND = Kind(settings=DelayMap, calls=1, waits=1, steady=True, straight=True)
+KIND = Kind(settings=DelayMap, calls=1, waits=1, steady=True, straight=True, divides=True)

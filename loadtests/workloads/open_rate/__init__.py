@@ -47,4 +47,4 @@ class OpenRate(AtRates):
         yield "even_rates must be some of the rates" if strange else ""
 
 
-KIND = Kind(settings=OpenRate, calls=1, steady=True, straight=True, arriving=True)
+KIND = Kind(settings=OpenRate, calls=1, steady=True, straight=True, arriving=True, divides=True)

@@ -51,4 +51,6 @@ class Tail(Drawn):
         yield positive("rate_rps", self.rate_rps)
 
 
-KIND = Kind(settings=Tail, calls=1, steady=True, straight=True, arriving=True, drawn=True)
+KIND = Kind(
+    settings=Tail, calls=1, steady=True, straight=True, arriving=True, drawn=True, divides=True
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, ClassVar
 
 import gevent
@@ -56,6 +57,11 @@ class DrawnUser(ArrivalUser):
         return body == b'{"delay":%s,"id":"%s"}' % (self.pending[request_id], request_id)
 
 
+def own(drawn: Iterator[float]) -> Iterator[float]:
+    """The delays that this process sends, of those that are drawn: no two send the same ones."""
+    return islice(drawn, DrawnUser.process, None, DrawnUser.processes)
+
+
 class Load(open_rate.Load):
     """A stream of arrivals, and what the service added to the delay of each."""
 
@@ -74,11 +80,11 @@ class Load(open_rate.Load):
 
     def prepare(self, step: dict[str, Any]) -> None:
         self.delays, self.drawn = delays.parse(step["delays"]), f"{self.seed} delays"
-        DrawnUser.drawn = self.delays.drawn(f"{self.drawn} before")
+        DrawnUser.drawn = own(self.delays.drawn(f"{self.drawn} before"))
         super().prepare(step)
 
     def arrive(self, rate_rps: float, name: str) -> None:
-        DrawnUser.drawn = self.delays.drawn(self.drawn)
+        DrawnUser.drawn = own(self.delays.drawn(self.drawn))
         self.begin_arrivals(rate_rps, name)
         gevent.sleep(2 * self.delays.quantile(NEARLY_ALL))
 
