@@ -246,3 +246,8 @@ def until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
             return False
         time.sleep(0.005)
     return True
+
+
+def settle(url: str) -> None:
+    """Use up the service's idle connections that are just being closed: each may cost a 502."""
+    assert until(lambda: ask(url, "/?delay=0").status == 200)

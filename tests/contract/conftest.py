@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
@@ -18,7 +18,7 @@ from tests.contract import parts
 from tests.contract.client import ask, until
 from tests.contract.fake_backend import FakeBackend
 from tests.contract.fake_port import quiet_port
-from tests.contract.running import Containers, Service, local
+from tests.contract.running import NOTHING, Containers, Etc, Service, local
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
 TIMEOUT_S = 1.5  # BACKEND_TIMEOUT_S of `doubtful`: more than a busy machine holds a process up
@@ -92,9 +92,9 @@ def start(
 ) -> Iterator[Start]:
     """The one place that knows how a service is started: `with start(name, WORKERS="2") as s`.
 
-    With `ready=False` it need not come up, nor stay up; `hosts` are the lines of the
-    /etc/hosts that it sees, where that is not the machine's; with `few` it may have FEW
-    processes and threads. At the end it is killed.
+    With `ready=False` it need not come up, nor stay up; `etc` has the lines of files of /etc
+    that it sees in the place of the machine's; with `few` it may have FEW processes and
+    threads. At the end it is killed.
     It is a local process or, with --containers, one of compose.yaml.
     """
     in_containers = request.config.getoption("containers")
@@ -103,12 +103,12 @@ def start(
 
     @contextmanager
     def run(
-        name: str, ready: bool = True, hosts: Sequence[str] = (), few: bool = False, **settings: str
+        name: str, ready: bool = True, etc: Etc = NOTHING, few: bool = False, **settings: str
     ) -> Iterator[Service]:
         settings = {"PORT": str(quiet_port()), **settings}
         is_contained = containers and name != catalog.BACKEND
         begin = containers.service if is_contained else local
-        with begin(name, settings, hosts=hosts, few=few) as service:
+        with begin(name, settings, etc=etc, few=few) as service:
             if ready:
                 service.wait_ready()
             yield service

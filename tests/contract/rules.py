@@ -24,4 +24,5 @@ RULES = {
     "retries": "client",
     "backend name": "client",
     "malformed answer": "client",
+    "name lookup": "client",
 }

@@ -9,7 +9,7 @@ import secrets
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
@@ -30,6 +30,8 @@ from tests.contract.client import ask, until
 BUILD_S = 1800.0
 STARTS_S = 60.0  # that a start may take, or may need to see that it cannot: many are at once
 FEW = 120  # processes and threads
+Etc = Mapping[str, Sequence[str]]  # files of /etc, by their names, and their lines
+NOTHING: Etc = {}
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000  # of Linux
 # Differences from compose.yaml: the tests and their backends are on this machine's own
 # network, and variables that they do not set are left to the defaults of `serve`.
@@ -197,47 +199,46 @@ class ContainerService(Service):
 
 @contextmanager
 def local(
-    name: str, settings: dict[str, str], hosts: Sequence[str] = (), few: bool = False
+    name: str, settings: dict[str, str], etc: Etc = NOTHING, few: bool = False
 ) -> Iterator[Service]:
     """Start the service, or the backend, as a local process; kill it at the end.
 
-    Where there are `hosts`, lines of /etc/hosts, it sees those and no others.
+    Where there are files of `etc`, by their names, it sees their lines and no others.
     """
     if few:
         pytest.skip("a limit on processes is for containers")
     begin = partial(ServiceProcess, name, settings)
-    with with_hosts(hosts, begin) if hosts else begin() as process:
+    with with_etc(etc, begin) if etc else begin() as process:
         yield Service(process)
         process.stop(grace_s=0)  # how it ends in peace is what test_shutdown.py is about
 
 
 @contextmanager
-def with_hosts(
-    hosts: Sequence[str], begin: Callable[[], ServiceProcess]
-) -> Iterator[ServiceProcess]:
-    """`begin`, in a thread with a mount namespace of its own, where /etc/hosts is `hosts`.
+def with_etc(etc: Etc, begin: Callable[[], ServiceProcess]) -> Iterator[ServiceProcess]:
+    """`begin`, in a thread with a mount namespace of its own, where files of /etc are others.
 
     Skips the test where only an administrator may do so. The thread lives as long as the
     process, which would else be asked to end with it (loadtests/runtime/leash.py).
     """
 
-    def see_hosts() -> ServiceProcess | None:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
-            file.write("\n".join([*hosts, ""]))
-            file.flush()
-            os.chmod(file.name, 0o644)
-            libc = ctypes.CDLL(None)
-            private = libc.unshare(CLONE_NEWNS) or libc.mount(
-                b"none", b"/", None, MS_REC | MS_PRIVATE, None
-            )
-            if private or libc.mount(file.name.encode(), b"/etc/hosts", None, MS_BIND, None):
-                return None
+    def see_them() -> ServiceProcess | None:
+        libc = ctypes.CDLL(None)
+        if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+            return None
+        for name, lines in etc.items():
+            with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+                file.write("\n".join([*lines, ""]))
+                file.flush()
+                os.chmod(file.name, 0o644)
+                there = f"/etc/{name}".encode()
+                if libc.mount(file.name.encode(), there, None, MS_BIND, None):
+                    return None
         return begin()
 
     with ThreadPoolExecutor(1) as pool:
-        started = pool.submit(see_hosts).result()
+        started = pool.submit(see_them).result()
         if started is None:
-            pytest.skip("another /etc/hosts needs a mount namespace, which is not allowed here")
+            pytest.skip("another /etc needs a mount namespace, which is not allowed here")
         with started as process:
             yield process
 
@@ -262,11 +263,11 @@ class Containers:
 
     @contextmanager
     def service(
-        self, name: str, settings: dict[str, str], hosts: Sequence[str] = (), few: bool = False
+        self, name: str, settings: dict[str, str], etc: Etc = NOTHING, few: bool = False
     ) -> Iterator[ContainerService]:
         """Start the service `name` with these variables, and no others; kill it at the end."""
-        if hosts:
-            pytest.skip("an /etc/hosts of its own is for local processes")
+        if etc:
+            pytest.skip("an /etc of its own is for local processes")
         if name not in self._built:
             self._compose("build", name, files=(self._otherwise,), timeout_s=BUILD_S)
             self._built.add(name)

@@ -16,6 +16,7 @@ from tests.contract.client import (
     echo,
     error,
     identified,
+    settle,
     together,
     until,
 )
@@ -117,7 +118,7 @@ def slow(doubtful: Service, _fake: FakeBackend) -> dict[str, tuple[Answer, Answe
     All at once, for each of them takes the whole timeout.
     """
     _fake.forget()
-    settle(doubtful)
+    settle(doubtful.url)
     check(ask(doubtful.url, "/?delay=0"), 200, echo("0"))  # leaves a kept connection to one of them
     _fake.behave = fake_backend.by_id(SLOW)
     answers = together(doubtful.url, [("/?delay=0", identified(way)) for way in SLOW])
@@ -252,14 +253,9 @@ def broken(fake: FakeBackend) -> bytes:
     return error(f"backend {fake.url} gave no valid answer")
 
 
-def settle(service: Service) -> None:
-    """Use up the idle connections that are just being closed: each may cost a 502."""
-    assert until(lambda: ask(service.url, "/?delay=0").status == 200)
-
-
 def without_idle_connections(service: Service, fake: FakeBackend) -> None:
     """Make the service's pool empty: the backend closes each after one more answer."""
-    settle(service)
+    settle(service.url)
     fake.behave = fake_backend.has_status("200 OK", "Connection: close")
     for _ in range(20):
         fake.calls.clear()

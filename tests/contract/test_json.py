@@ -15,6 +15,7 @@ from tests.contract.client import (
     error,
     gather,
     identified,
+    settle,
     together,
 )
 from tests.contract.conftest import TIMEOUT_S, Backend, Service
@@ -53,6 +54,7 @@ def test_numbers_are_written_as_python_does(service: Service) -> None:
 
 
 def test_the_call(doubtful: Service, fake: FakeBackend) -> None:
+    settle(doubtful.url)
     for method in ("GET", "HEAD"):
         fake.calls.clear()
         answer = ask(doubtful.url, "/json?size=300&delay=0.10&x=1", method, identified("a"))
@@ -101,6 +103,7 @@ def test_a_broken_backend(doubtful: Service, fake: FakeBackend) -> None:
 
 
 def test_a_slow_backend(doubtful: Service, fake: FakeBackend) -> None:
+    settle(doubtful.url)
     fake.behave = fake_backend.silent
     (answer,) = together(doubtful.url, [("/json?delay=0&size=300", ())])
     check(answer, 504, error(f"backend {fake.url} did not answer within {TIMEOUT_S:g} s"))

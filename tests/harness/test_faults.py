@@ -246,6 +246,22 @@ def test_an_exception_is_declared_in_service_toml() -> None:
     assert "upstream/issues/1" in str(sections.of(part).tables(part))
 
 
+def test_a_lookup_without_a_limit_is_declared_once() -> None:
+    """Under Compose a backend that was killed has no name, either."""
+    run = made_up()
+    name = next(iter(run.services))
+    run.services[name]["exceptions"] = {"name lookup": "upstream/issues/2"}
+    (part,) = parts.split(run)
+    excused = {fault: one.excuse for fault, one in outcomes(part)[name].items() if one.excuse}
+    assert excused == dict.fromkeys(("kill", "no-name"), "upstream/issues/2")
+
+
+def test_of_a_network_that_was_gone_the_service_s_own_files_tell() -> None:
+    assert Outcome("no-name", lost={"connections": 19, "files": 0}).broken == ""
+    assert Outcome("no-name", lost={"connections": 19, "files": 19}).broken == "leaks"
+    assert Outcome("kill", lost={"connections": 19}).broken == "leaks"
+
+
 @pytest.mark.parametrize(
     ("lost", "broken"),
     [
