@@ -10,6 +10,7 @@ from loadtests.catalog import SERVICES
 from loadtests.report.tables.controlled import PAIRS
 from services import folders
 
+LESSON = "lesson"
 FIRST = ("app.py", "client.py", "serve")  # the exhibit, in the order in which one reads it
 
 
@@ -78,8 +79,20 @@ def _name(folder: Path) -> str:
     return "-".join(folder.relative_to(SERVICES).parts)
 
 
+def _owner(service: str, folder: Path) -> str:
+    """The service whose page shows the files of a folder; empty where each one's own does.
+
+    A folder that is no service is that of all below it: of lessons the first one shows it.
+    """
+    if (folder / "service.toml").is_file():
+        return _name(folder)
+    if catalog.load(service).kind != LESSON:
+        return ""
+    return next(name for name in catalog.names() if folder in folders.chain(name, SERVICES))
+
+
 def _source(service: str, name: str, path: Path) -> Source:
-    owner = _name(path.parent) if (path.parent / "service.toml").is_file() else ""
+    owner = _owner(service, path.parent)
     relative = path.relative_to(SERVICES).as_posix()
     return Source(
         name, relative, path.read_text(encoding="utf-8"), owner if owner != service else ""

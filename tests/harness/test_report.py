@@ -111,6 +111,12 @@ def test_logs_and_reasons_are_escaped_in_html(tmp_path: Path) -> None:
     assert found.open == []
 
 
+def test_each_fact_has_a_line_of_its_own(tmp_path: Path) -> None:
+    text = (build(runs.troubled(), tmp_path) / "report.md").read_text()
+    facts = [line.partition(":")[0] for line in text.splitlines() if line.startswith("- ")]
+    assert facts[:4] == ["- Where", "- How", "- When", "- Verdict"]
+
+
 def test_logs_and_reasons_are_escaped_in_markdown(tmp_path: Path) -> None:
     text = (build(runs.troubled(), tmp_path) / "report.md").read_text()
     fence = re.search(r"^(`{3,})text\n(.*?)\n\1$", text, re.MULTILINE | re.DOTALL)
