@@ -14,13 +14,14 @@ from tests.contract.client import (
     composed,
     error,
     identified,
+    settle,
     together,
     until,
 )
 from tests.contract.conftest import TIMEOUT_S, Backend, Service
 from tests.contract.fake_backend import Call, FakeBackend, response
 from tests.contract.fake_port import pause
-from tests.contract.test_broken_backend import MOST_CALLS, settle
+from tests.contract.test_broken_backend import MOST_CALLS
 from tests.contract.test_cpu import own_burn_s
 
 pytestmark = pytest.mark.part("app")
@@ -126,7 +127,7 @@ def test_one_call_fails(doubtful: Service, fake: FakeBackend, failing: int) -> N
 
 @pytest.mark.part("client")
 def test_one_call_is_slow(doubtful: Service, fake: FakeBackend) -> None:
-    settle(doubtful)
+    settle(doubtful.url)
     fake.calls.clear()
     fake.behave = fake_backend.by_number({8: fake_backend.silent})
     answer = ask(doubtful.url, "/composite?delay=0&cycles=0", headers=identified("s"))

@@ -15,12 +15,13 @@ from tests.contract.client import (
     error,
     fanned_out,
     identified,
+    settle,
     together,
     until,
 )
 from tests.contract.conftest import TIMEOUT_S, Backend, Service
 from tests.contract.fake_backend import Behaviour, FakeBackend
-from tests.contract.test_broken_backend import MOST_CALLS, settle
+from tests.contract.test_broken_backend import MOST_CALLS
 
 pytestmark = pytest.mark.part("app")
 
@@ -159,7 +160,7 @@ def test_one_call_fails(doubtful: Service, fake: FakeBackend, way: str) -> None:
 
 @pytest.mark.part("client")
 def test_one_call_is_slow(doubtful: Service, fake: FakeBackend) -> None:
-    settle(doubtful)
+    settle(doubtful.url)
     fake.behave = fake_backend.by_number({3: fake_backend.silent})
     answer = ask(doubtful.url, "/fanout?calls=5&delay=0", headers=identified("s"))
     check(answer, 504, error(f"backend {fake.url} did not answer within {TIMEOUT_S:g} s"))

@@ -182,7 +182,9 @@ def test_a_real_one_is_interrupted_and_goes_on(
 ) -> None:
     monkeypatch.setattr(instruments, "measure", lambda runtime: SPEED | REST)
     services = stage("one")
-    parts = [part(name, services, runtime, rounds=1, users=[2]) for name in "xy"]
+    # So long that a pause of the machine makes no point invalid.
+    long = {"rounds": 1, "users": [2], "window_s": 2.0}
+    parts = [part(name, services, runtime, **long) for name in "xy"]
     show = rounds.Progress.show
 
     def stop(self: rounds.Progress, point: Point) -> None:
