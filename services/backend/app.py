@@ -1,7 +1,7 @@
 """The artificial-delay backend: what waits here is an entry in a queue, one queue per delay.
 
 One process, one uvloop, one `asyncio.Protocol` per connection, no framework: it
-must never be what a comparison of its callers measures. See ../CONTRACT.md.
+must never be what a comparison of its callers measures. See README.md.
 """
 
 from __future__ import annotations
