@@ -1,4 +1,4 @@
-"""What a service used in a window, and what it held at its ends."""
+"""The use that a service made of the machine in a window, and its holdings at both ends."""
 
 from __future__ import annotations
 

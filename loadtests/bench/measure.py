@@ -22,7 +22,7 @@ from loadtests.runtime import Running, Runtime, ServiceFailed, Usage, strangers
 from loadtests.runtime.footprint import Footprint, kernel_bytes
 from loadtests.workloads.kind import Step
 
-# What a step asks for, and its point records under the same name.
+# Asked for by a step, and recorded by its point under the same name.
 OF_STEP = (
     *("scenario", "users", "idle_connections", "rate_rps"),
     *("delays", "slots", "workers", "size"),

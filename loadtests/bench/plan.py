@@ -63,10 +63,9 @@ def parts(
 ) -> list[Part]:
     """The parts of `PROFILE=name SERVICES=wanted RUNTIME=runtime_name PYTHONS=pythons`.
 
-    `wanted` are the services instead of those that the profiles name, `load_processes` the
-    LOAD_PROCESSES. Raises
-    UnknownProfile, also where no service is left, UnknownService, UnknownRuntime,
-    UnknownInterpreter.
+    `wanted` are the services instead of those that the profiles name; `load_processes` make
+    the load. Raises UnknownProfile, also where no service is left, UnknownService,
+    UnknownRuntime, UnknownInterpreter.
     """
     on = interpreters.named(pythons)
     if on and runtime_name == "compose":

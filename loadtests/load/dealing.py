@@ -1,4 +1,4 @@
-"""What each of several generator processes does of a step, and what they counted as one window."""
+"""The part of a step of each of several generator processes, and their counts as one window."""
 
 from __future__ import annotations
 

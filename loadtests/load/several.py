@@ -105,7 +105,7 @@ class SeveralLoads(Load):
         self.used_s = process_time() - self.used_s
 
     def end(self) -> dict[str, Any]:
-        """What all of them counted."""
+        """The counts of all of them."""
         self._await("counted", SILENT_S)
         windows = [self.said["counted"][number] for number in range(self.processes)]
         durations_s = [window["closed"] - window["opened"] for window in windows]

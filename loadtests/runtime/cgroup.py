@@ -1,10 +1,9 @@
-"""What a container uses, read from its cgroup within it."""
+"""The use of a container, read from its cgroup within it."""
 
 from __future__ import annotations
 
 import contextlib
 import select
-import subprocess
 
 from loadtests.runtime import Usage, footprint
 from loadtests.runtime.engine import Engine, EngineError, kill_session
@@ -46,16 +45,7 @@ class Cgroup:
     """
 
     def __init__(self, engine: Engine, container: str) -> None:
-        self._shell = subprocess.Popen(
-            ["docker", "exec", "--interactive", container, "sh", "-c", READ_CGROUP],
-            env=engine.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            bufsize=1,
-            start_new_session=True,
-        )
+        self._shell = engine.shell(container, "sh", "-c", READ_CGROUP)
 
     def usage(self) -> Usage:
         """Its use so far; EngineError if it has ended.

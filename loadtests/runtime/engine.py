@@ -97,6 +97,21 @@ class Engine:
         variables = self.environment(environment)
         return docker(*arguments, environment=variables, timeout_s=timeout_s)
 
+    def shell(
+        self, container: str, *command: str, stdout: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """Start a command in a container that hears lines; `kill_session` ends it."""
+        return subprocess.Popen(
+            ["docker", "exec", "--interactive", container, *command],
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            bufsize=1,
+            start_new_session=True,
+        )
+
     def ask(
         self,
         method: str,

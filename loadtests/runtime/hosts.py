@@ -57,9 +57,8 @@ class HostsRuntime:
         self._beside = self._at.engine is self._backend_at.engine
         self.service_cpus, self._backend_cpus = self._cores(spread)
         self.pinned = bool(self.service_cpus)
-        self._load = LocalRuntime(
-            because, [], {}, False, load_processes
-        )  # for its cores, and its null server
+        # For its cores, and its null server.
+        self._load = LocalRuntime(because, [], {}, load_processes=load_processes)
         self.load_cpus, self.load_processes = self._load.load_cpus, load_processes
         self.backend_url = self._backend_at.url
         near = Address("127.0.0.1", self._backend_at.address.port)

@@ -28,18 +28,9 @@ class Lease:
     """Of a `container`; ended, it is not renewed any more, and the container killed."""
 
     def __init__(self, engine: Engine, container: str, lapses_s: int = LAPSES_S) -> None:
-        shell = ("bash", "-c", SCRIPT, str(lapses_s), LEASE)
         self._ended = threading.Event()
-        self._shell = subprocess.Popen(
-            ["docker", "exec", "--interactive", container, *shell],
-            env=engine.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            bufsize=1,
-            start_new_session=True,
-        )
+        command = ("bash", "-c", SCRIPT, str(lapses_s), LEASE)
+        self._shell = engine.shell(container, *command, stdout=subprocess.DEVNULL)
         threading.Thread(target=self._renew, daemon=True).start()
 
     def _renew(self) -> None:

@@ -46,7 +46,7 @@ esac
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
-    """What is said where these variables are set."""
+    """The line that is said where these variables are set."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError) as error:

@@ -42,7 +42,7 @@ def test_without_an_id(service: Service, backend: Backend) -> None:
 
 
 def test_it_was_parsed(service: Service) -> None:
-    """What the backend sent, passed on as it came, would be found out."""
+    """The backend's answer, passed on as it came, would be found out."""
     found = ask(service.url, "/json?delay=0&size=2048").json()
     assert found["total"] == sum(item["count"] for item in found["items"]) > 0
     assert ask(service.url, "/json?delay=0&size=0").body == b'{"delay":0,"id":"","total":0}'
@@ -116,7 +116,7 @@ def check_json(service: Service, backend: Backend, size: int) -> None:
 
 
 def given(backend: Backend, delay: str, request_id: str, size: int) -> bytes:
-    """What the backend answers."""
+    """The backend's own answer."""
     return ask(backend.url, f"/delay/{delay}/{size}", headers=identified(request_id)).body
 
 

@@ -284,7 +284,7 @@ def until(browser: webdriver.Chrome, text: str, selector: str) -> str:
 
 @needs_browser
 def test_the_files_of_lessons_stand_once() -> None:
-    """What people run is shown whole, whoever else has it."""
+    """Services that people run are shown whole, whoever has the same files."""
     names = ("flask-gevent", "flask-threads", "scratch-epoll", "scratch-poll", "scratch-select")
     found = {
         name: next(one.owner for one in sources.of(name) if one.name == "app.py") for name in names
