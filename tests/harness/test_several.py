@@ -19,6 +19,7 @@ from loadtests.bench import plan
 from loadtests.bench.laps import Laps
 from loadtests.bench.profiles import UnknownProfile
 from loadtests.load import histogram
+from loadtests.runtime import LoadProcesses
 from loadtests.runtime.local import LocalRuntime
 
 PROCESSES = 2
@@ -169,4 +170,4 @@ def test_nothing_is_left_after_an_interrupt(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["chat", "cores", "gil", "capacity"])
 def test_other_kinds_are_refused(name: str) -> None:
     with pytest.raises(UnknownProfile, match=rf"LOAD_PROCESSES=2 is not for {name}: .* delay"):
-        plan.parts(name, "", "local", {}, load_processes=2)
+        plan.parts(name, "", "local", {}, load_processes=LoadProcesses(2))

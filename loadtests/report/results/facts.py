@@ -87,6 +87,22 @@ def round_trips_told(run: Run) -> str:
     return f"{told[0].upper()}{told[1:]}. They are in every response time; nothing is subtracted."
 
 
+def load_told(run: Run) -> str:
+    """A sentence on who made the load; empty where it was the generator alone."""
+    of_points = (point.generator_processes for point in run.points)
+    processes: list[dict[str, Any]] = next(filter(None, of_points), [])
+    away = [f"{one['host']} ({one['round_trip_ms']:g} ms away and back)" for one in processes
+            if "host" in one]  # fmt: skip
+    if away:
+        return f"The load came from other machines: {joined(away)}."
+    return f"{len(processes)} processes made the load." if processes else ""
+
+
+def surroundings_told(run: Run) -> str:
+    """Sentences on who made the load, and from where; empty where it was as it mostly is."""
+    return " ".join(filter(None, [load_told(run), round_trips_told(run)]))
+
+
 def source(run: Run) -> str:
     """When, on what machine and under which Python a run was made."""
     infos = (about.get("info") for about in run.services.values())
