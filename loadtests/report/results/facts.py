@@ -65,9 +65,11 @@ def period(run: Run) -> str:
 
 
 def runtime(run: Run) -> str:
-    """How the services ran, in a few words."""
+    """How the services ran, and the load where it was not as it mostly is, in a few words."""
     said = {"local": "local processes", "compose": "containers"}[run.runtime]
-    return f"{said} on machines of their own" if run.machines else said
+    said += " on machines of their own" if run.machines else ""
+    most = max(given.get("load_processes", 0) for given in run.workloads.values())
+    return f"{said}, load of {most} {'process' if most == 1 else 'processes'}" if most else said
 
 
 def machines(run: Run) -> dict[str, str]:
