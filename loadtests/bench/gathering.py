@@ -25,7 +25,7 @@ def gather(part: Part, patience_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         return []
     machines = "another machine" if load.number == 1 else f"{load.number} other machines"
     print(f"waiting for make load MASTER=…, this machine, on {machines}", flush=True)
-    plan = {"profile": part.profile.flat(), "patience_s": patience_s, **load.said()}
+    plan = {"patience_s": patience_s, **load.said()}
     command = leashed(sys.executable, "-m", "loadtests.load.gather", json.dumps(plan))
     done = subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True

@@ -84,4 +84,6 @@ def _load(processes: str, workers: str, port: str) -> LoadProcesses:
     if number > 1:
         raise UsageError("LOAD_PROCESSES are here, LOAD_WORKERS on other machines: choose one")
     away = quantities.count("LOAD_WORKERS", workers, NEEDED, most=MOST)
-    return LoadProcesses(away, quantities.count("LOAD_PORT", port, "a port from 1 to 65535", most=65535))
+    return LoadProcesses(
+        away, quantities.count("LOAD_PORT", port, "a port from 1 to 65535", most=65535)
+    )

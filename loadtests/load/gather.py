@@ -2,7 +2,7 @@
 
     python -m loadtests.load.gather '{"processes": 2, "port": 5557, "patience_s": 60, …}'
 
-The plan is a generator's, without steps. It prints a JSON line: the `workers`, each with its
+It prints a JSON line: the `workers`, each with its
 machine and the round trip to it in ms, or the `reason` why there are too few.
 """
 

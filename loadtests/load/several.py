@@ -135,7 +135,9 @@ class SeveralLoads(Load):
         return {**counted, **ends, "samples": samples}
 
     def _herd(self) -> str:
-        said = [(self.crew.clock(number), self.said["prepared"][number]) for number in self._numbers()]
+        said = [
+            (self.crew.clock(number), self.said["prepared"][number]) for number in self._numbers()
+        ]
         began = [clock.here(instant) for clock, one in said for instant in one["began"]]
         return herd(began, said[0][1]["spread_s"])
 

@@ -33,7 +33,7 @@ from loadtests.load.http_load import HttpLoad
 from loadtests.load.users import OF_THE_BACKEND, DelayUser, RawHttpUser
 from loadtests.runtime import STRANGER
 
-SILENT_S = 10.0  # a load whose master is gone goes on for so long, and no longer
+SILENT_S = 10  # a load whose master is gone goes on for so long, and no longer
 OF_A_MACHINE = ("127.0.0.1", "0.0.0.0", "localhost", "::1")  # to each machine it is itself
 
 
@@ -58,8 +58,15 @@ class Worker:
         self.runner.send_message("here", here)
 
     def take(self, environment: Environment, msg: Any) -> None:
-        """Be this part of the plan's load."""
+        """Be this part of the plan's load; without a profile it is asked only who is there."""
         plan = msg.data
+        if "profile" in plan:
+            self.load = self.part(plan)
+            base.tidy()
+        self.runner.send_message("ready", {})
+
+    def part(self, plan: dict[str, Any]) -> HttpLoad:
+        """This process's load."""
         for name in ("host", "backend"):
             plan[name] = seen_from_here(plan[name], self.master)
         if plan["cpus"]:
@@ -69,9 +76,7 @@ class Worker:
             DelayUser.route = OF_THE_BACKEND
         load = base.load(plan)
         assert isinstance(load, HttpLoad), "of another kind no process has a part"
-        self.load = load
-        base.tidy()
-        self.runner.send_message("ready", {})
+        return load
 
     def tell_time(self, environment: Environment, msg: Any) -> None:
         """Say what this machine's clock shows, and which question that answers."""
