@@ -124,7 +124,7 @@ def test_a_worker_that_is_killed(
     assert len(killed) == 1
     assert not first.valid
     (reason,) = first.invalid_because
-    assert "of the 2 that make the load ended with -9" in reason
+    assert "of the 2 processes that make the load ended with -9" in reason
     assert first.requests == 0
     assert second.requests > 8
     assert not any("make the load" in reason for reason in second.invalid_because)
