@@ -4,22 +4,23 @@ RUNTIME ?= auto
 RESULTS ?= results
 CORES ?= 1
 LOAD_PROCESSES ?= 1
+LOAD_PORT ?= 5557
 WAITS = $(PYTHON) -I loadtests/bootstrap.py -m loadtests
 TESTS = $(PYTHON) -I loadtests/bootstrap.py --tests
 
-.PHONY: help bench test runs open ui serve ladder diff compare advise report site lint lock
+.PHONY: help bench test runs open ui serve load ladder diff compare advise report site lint lock
 
 help: ## print this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
 	@echo 'make bench [PROFILE=name] [SERVICES="a b"] [RUNTIME=auto|local|compose] [PYTHONS="3.13 3.14t"] [LOAD_PROCESSES=1] [RESULTS=dir] [FRESH=1]'
 	@echo '  profiles: smoke quick standard clients churn payload http-load composite interference gil chat pollers file open metronome stall capacity held cost map tail pool tokens cores faults overload publish everything'
-	@echo '  on machines of their own: SERVICE_HOST=ssh://… [BACKEND_HOST=ssh://…] (docs/beyond-one-machine.md)'
+	@echo '  on machines of their own: SERVICE_HOST=ssh://… [BACKEND_HOST=ssh://…] [LOAD_WORKERS=2] (docs/beyond-one-machine.md)'
 	@echo 'make ui [SERVICES="a b"] [RUNTIME=…] [PORT=8089]     make serve SERVICE=name [PORT=8080]     make test [ARGS="-k name"]'
 	@echo 'Every service takes WORKERS, CONCURRENCY and BACKEND_TIMEOUT_S from the environment.'
 
 bench: ## compare the services, leave a report in results/
-	@$(WAITS) bench --profile "$(PROFILE)" --services "$(SERVICES)" --runtime "$(RUNTIME)" --pythons "$(PYTHONS)" --load-processes "$(LOAD_PROCESSES)" --results "$(RESULTS)" $(if $(filter-out 0,$(FRESH)),--fresh)
+	@$(WAITS) bench --profile "$(PROFILE)" --services "$(SERVICES)" --runtime "$(RUNTIME)" --pythons "$(PYTHONS)" --load-processes "$(LOAD_PROCESSES)" --load-workers "$(LOAD_WORKERS)" --load-port "$(LOAD_PORT)" --results "$(RESULTS)" $(if $(filter-out 0,$(FRESH)),--fresh)
 
 test: ## run all tests
 	@$(TESTS) -m pytest $(ARGS)
@@ -29,6 +30,9 @@ ui: ## load services live in the browser: Locust's web UI on 127.0.0.1:8089, and
 
 serve: ## run one service and its backend: make serve SERVICE=sanic
 	@$(WAITS) serve "$(SERVICE)" --port "$(or $(PORT),8080)"
+
+load: ## make load for a bench of another machine: make load MASTER=10.0.0.3 [LOAD_PROCESSES=1]
+	@$(WAITS) load "$(MASTER)" --processes "$(LOAD_PROCESSES)"
 
 ladder: ## climb from a blocking socket to asyncio, a client a rung; leave a report
 	@$(WAITS) ladder --results "$(RESULTS)"

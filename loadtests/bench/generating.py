@@ -40,8 +40,7 @@ def plan_of(
         "profile": profile.flat(),
         "steps": [asdict(step) for step in steps],
         "seed": seed,
-        # Of one there is no word, and nothing is different.
-        **({"processes": runtime.load_processes} if runtime.load_processes > 1 else {}),
+        **runtime.load_processes.said(),
     }
 
 

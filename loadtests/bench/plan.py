@@ -11,7 +11,7 @@ from loadtests import catalog, runtime
 from loadtests.bench import interpreters, profiles
 from loadtests.bench.profiles import Profile, UnknownProfile
 from loadtests.catalog import Interpreter, Service
-from loadtests.runtime import Runtime, UnknownRuntime
+from loadtests.runtime import ALONE, LoadProcesses, Runtime, UnknownRuntime
 from loadtests.workloads import KINDS
 
 
@@ -43,12 +43,12 @@ class Part:
 
     def description(self) -> dict[str, Any]:
         """Its settings, for the record of a run."""
-        processes = self.runtime.load_processes
+        load = self.runtime.load_processes
         return {
             **self.profile.description(),
             "route": self.profile.of_kind.route,
             **({"spread": True} if self.profile.is_spread else {}),
-            **({"load_processes": processes} if processes > 1 else {}),
+            **({"load_processes": load.number} if load.are_several else {}),
             "left_out": {service.version: reason for service, reason in self.left_out.items()},
         }
 
@@ -59,7 +59,7 @@ def parts(
     runtime_name: str,
     settings: dict[str, str],
     pythons: str = "",
-    load_processes: int = 1,
+    load_processes: LoadProcesses = ALONE,
 ) -> list[Part]:
     """The parts of `PROFILE=name SERVICES=wanted RUNTIME=runtime_name PYTHONS=pythons`.
 
@@ -72,7 +72,7 @@ def parts(
         raise UnknownRuntime("PYTHONS are of local processes: leave RUNTIME=compose out")
     runtime_name = "local" if on else runtime_name
     selected = profiles.select(name)
-    if load_processes > 1:
+    if load_processes.are_several:
         _see_that_all_divide(selected, load_processes)
     found = [
         part(one, _chosen(one, wanted), runtime_name, settings, on, load_processes)
@@ -84,14 +84,15 @@ def parts(
     return found
 
 
-def _see_that_all_divide(selected: list[Profile], load_processes: int) -> None:
+def _see_that_all_divide(selected: list[Profile], load_processes: LoadProcesses) -> None:
     """UnknownProfile unless several processes can make the load of all profiles."""
     # A service that is spread may share the load's cores: then all of the load counts.
     others = [one.name for one in selected if one.is_spread or not one.of_kind.divides]
     if others:
         able = ", ".join(name for name, kind in KINDS.items() if kind.divides and not kind.spread)
+        asked = "LOAD_WORKERS" if load_processes.port else "LOAD_PROCESSES"
         raise UnknownProfile(
-            f"LOAD_PROCESSES={load_processes} is not for {', '.join(others)}: several processes "
+            f"{asked}={load_processes.number} is not for {', '.join(others)}: several processes "
             f"make the load of profiles of the kinds {able}"
         )
 
@@ -106,7 +107,7 @@ def part(
     runtime_name: str,
     settings: dict[str, str],
     on: Sequence[Interpreter] = (),
-    load_processes: int = 1,
+    load_processes: LoadProcesses = ALONE,
 ) -> Part:
     """A profile over those of the chosen services that can do it, on each of some interpreters."""
     route = profile.of_kind.route

@@ -62,8 +62,11 @@ def judge(
     """
     about = about or {}
     ceiling_rps = instruments["generator_ceiling_rps"] if instruments and kind.answers else None
-    if ceiling_rps and point.generator_processes:  # it is of one process, on one core
-        ceiling_rps *= len({process["core"] for process in point.generator_processes})
+    processes = point.generator_processes
+    if any("host" in process for process in processes):
+        ceiling_rps = None  # nobody measured it there
+    elif ceiling_rps and processes:  # it is of one process, on one core
+        ceiling_rps *= len({process["core"] for process in processes})
     point.bound = limits.bound(point, kind, about, ceiling_rps)
     point.starved = limits.starved(point, kind)
     info = about.get("info") or {}

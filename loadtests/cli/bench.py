@@ -10,6 +10,7 @@ import typer
 from loadtests import paths, quantities
 from loadtests.cli import options
 from loadtests.errors import INTERRUPTED, UsageError
+from loadtests.runtime import LOAD_PORT, LoadProcesses
 
 MOST = 256
 NEEDED = f"a whole number from 1 to {MOST}"
@@ -28,6 +29,10 @@ def run(
     load_processes: Annotated[
         str, typer.Option(help="processes that make the load, for more than one core does")
     ] = "1",
+    load_workers: Annotated[
+        str, typer.Option(help="workers on other machines that make it: waits load there")
+    ] = "",
+    load_port: Annotated[str, typer.Option(help="where they find this machine")] = f"{LOAD_PORT}",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="do not go on with a run that was interrupted")
     ] = False,
@@ -39,25 +44,28 @@ def run(
     ] = "flask-threads,fastapi",
 ) -> int:
     """Compare the services, and leave a report."""
-    from loadtests.bench import plan, rounds
+    from loadtests.bench import gathering, plan, rounds
 
     settings = options.service_settings()
-    processes = quantities.count("LOAD_PROCESSES", load_processes, NEEDED, most=MOST)
+    load = _load(load_processes, load_workers, load_port)
     if file:
-        if processes > 1:
-            raise UsageError("LOAD_PROCESSES is for the services of this project, not for --file")
+        if load.are_several:
+            asked = "LOAD_WORKERS" if load.port else "LOAD_PROCESSES"
+            raise UsageError(f"{asked} is for the services of this project, not for --file")
         from loadtests.own import bench as own
 
         parts = own.parts(file, services or against, profile, runtime, settings)
         results = results or file.parent / own.RESULTS
     else:
-        parts = plan.parts(profile, services, runtime, settings, pythons, processes)
+        parts = plan.parts(profile, services, runtime, settings, pythons, load)
         results = results or paths.RESULTS
     options.writable(results)
     chosen = parts[0].runtime
     print(f"runtime: {chosen.name} ({chosen.because})", flush=True)
-    if processes > 1:
-        print(options.load_told(processes, chosen.load_cpus), flush=True)
+    if load.port:
+        print(gathering.told(gathering.gather(parts[0])), flush=True)
+    elif load.are_several:
+        print(options.load_told(load.number, chosen.load_cpus), flush=True)
     if told := options.told(chosen.name):
         print(told, flush=True)
     status = rounds.run(profile, parts, results, fresh)
@@ -66,3 +74,16 @@ def run(
 
         print(*hints.after_a_run(results), sep="\n")
     return status
+
+
+def _load(processes: str, workers: str, port: str) -> LoadProcesses:
+    """Who makes the load; UsageError where that is not to be had."""
+    number = quantities.count("LOAD_PROCESSES", processes, NEEDED, most=MOST)
+    if not workers:
+        return LoadProcesses(number)
+    if number > 1:
+        raise UsageError("LOAD_PROCESSES are here, LOAD_WORKERS on other machines: choose one")
+    away = quantities.count("LOAD_WORKERS", workers, NEEDED, most=MOST)
+    return LoadProcesses(
+        away, quantities.count("LOAD_PORT", port, "a port from 1 to 65535", most=65535)
+    )

@@ -6,43 +6,35 @@ that is measured fail; the next one begins with new ones.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter, process_time
 from typing import Any
 
 import gevent
-from locust.env import Environment
 
 from loadtests.load import base, dealing
 from loadtests.load.base import Load, StepFailed
 from loadtests.load.connection import Connection
+from loadtests.load.crew import LOOK_S, SILENT_S, Crew
 from loadtests.load.http_load import herd
-from loadtests.load.worker import HOST
-from loadtests.runtime.process import leashed
 
-LOOK_S = 0.02  # how soon a worker that ended is noticed
-# A worker that says nothing for so long is no worker any more: beyond what a step takes.
-SILENT_S = 30.0
 LONG = 20  # times the mean delay, of which those that are drawn may be many times as long
 LEAD_S = 0.1  # from saying when a window opens until it does: the workers' core may be busy
-Said = dict[int, dict[str, Any]]  # by the number of the process
+TRIPS = 2  # and so many round trips, which carry what is said
 
 
 @contextmanager
 def load(plan: dict[str, Any]) -> Iterator[Load]:
     """The load of a plan, made by as many processes as it says; none is left at the end."""
-    if plan.get("processes", 1) == 1:
+    if "processes" not in plan:
         yield base.load(plan)
         return
     several = SeveralLoads(plan)
     try:
         yield several
     finally:
-        several.stop()
+        several.crew.stop()
 
 
 class SeveralLoads(Load):
@@ -50,17 +42,11 @@ class SeveralLoads(Load):
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.plan = plan
-        self.processes: int = plan["processes"]
         self.checking = base.load(plan)
         self.step: dict[str, Any] = {}
         self.opens = self.used_s = 0.0
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.numbers: dict[str, int] = {}  # by Locust's name of a worker
-        self.said: dict[str, Said] = {}
-        self.runner = Environment().create_master_runner(HOST, 0)
-        self.runner.register_message("here", self._here)
-        for kind in ("prepared", "counted", "failed"):
-            self.runner.register_message(kind, self._hear)
+        self.said: dict[str, dict[int, dict[str, Any]]] = {}  # by kind and the worker's number
+        self.crew = Crew(plan, self._hear)
 
     def check(self, service: Connection) -> None:
         """As one process does."""
@@ -71,25 +57,25 @@ class SeveralLoads(Load):
         try:
             return super().measure(step, window)
         except StepFailed:
-            self.stop()  # what the others have in flight, and their users, belong to this step
+            self.crew.stop()  # what they have in flight, and their users, belong to this step
             raise
 
     def prepare(self, step: dict[str, Any]) -> None:
         """Have all bring up and warm up their part of a step."""
-        if not self.workers:
-            self._start()
+        if not self.crew.numbers:
+            self.crew.start()
         self.step, self.said = step, {"prepared": {}, "counted": {}, "failed": {}}
-        for name, number in self.numbers.items():
-            self.runner.send_message("step", dealing.dealt(step, number, self.processes), name)
+        self.crew.tell("step", lambda number: dealing.dealt(step, number, self.crew.size))
         profile = self.plan["profile"]
         delay_s = max(step["delay_s"] or 0.0, profile.get("delay_s", 0.0))
         self._await("prepared", SILENT_S + profile["warmup_s"] + LONG * delay_s)
 
     def opening(self) -> None:
         """Say when the window opens, and come back shortly before that."""
-        self.opens = perf_counter() + LEAD_S
+        farthest_s = max(self.crew.clock(number).round_trip_s for number in self._numbers())
+        self.opens = perf_counter() + LEAD_S + TRIPS * farthest_s
         closes = self.opens + self.plan["profile"]["window_s"]
-        self.runner.send_message("window", {"opens": self.opens, "closes": closes})
+        self.crew.tell("window", lambda number: self._window_of(number, closes))
         gevent.sleep(self.opens - perf_counter())
 
     def begin(self) -> None:
@@ -101,25 +87,26 @@ class SeveralLoads(Load):
         closes = self.opens + window_s
         while (left_s := closes - perf_counter()) > 0:
             gevent.sleep(min(LOOK_S, left_s))
-            self._see_workers()
+            self._see()
         self.used_s = process_time() - self.used_s
 
     def end(self) -> dict[str, Any]:
         """The counts of all of them."""
         self._await("counted", SILENT_S)
-        windows = [self.said["counted"][number] for number in range(self.processes)]
+        windows = [self._by_our_clock(number) for number in self._numbers()]
         durations_s = [window["closed"] - window["opened"] for window in windows]
         duration_s = sum(durations_s) / len(durations_s)
         used = [
             {
                 "process": number,
-                "core": self._core(number),
+                "core": self.crew.core(number),
                 "requests": window["requests"],
                 "cpu": round(window["cpu_s"] / own_s, 3),
+                **self.crew.described(number),
             }
             for number, (window, own_s) in enumerate(zip(windows, durations_s, strict=True))
         ]
-        master = {"core": self._core(0), "cpu": self.used_s / duration_s}
+        master = {"core": self.crew.core(0), "cpu": self.used_s / duration_s}
         found = dealing.merged(windows)
         if "growth_rps" in windows[0]:
             samples = [window["samples"] for window in windows]
@@ -132,64 +119,43 @@ class SeveralLoads(Load):
             "generator_processes": used,
         }
 
-    def stop(self) -> None:
-        """End all workers."""
-        for worker in self.workers:
-            worker.kill()
-            worker.wait()
-        self.workers, self.numbers = [], {}
+    def _numbers(self) -> range:
+        return range(self.crew.size)
 
-    def _start(self) -> None:
-        for number in range(self.processes):
-            core = self._core(number)
-            plan = self.plan | {
-                "process": number,
-                "port": self.runner.server.port,
-                "cpus": [] if core is None else [core],
-                "seed": dealing.seed(self.plan.get("seed", ""), number),
-            }
-            command = leashed(sys.executable, "-m", "loadtests.load.worker", json.dumps(plan))
-            self.workers.append(subprocess.Popen(command, stdin=subprocess.DEVNULL))
-        give_up = perf_counter() + SILENT_S
-        while len(self.numbers) < self.processes:
-            self._wait(give_up)
+    def _window_of(self, number: int, closes: float) -> dict[str, float]:
+        """When the window of all is, on the worker's clock."""
+        clock = self.crew.clock(number)
+        return {"opens": clock.there(self.opens), "closes": clock.there(closes)}
 
-    def _core(self, number: int) -> int | None:
-        """The core of a process: of its own, where the load has as many."""
-        cpus = self.plan["cpus"]
-        return cpus[number % len(cpus)] if cpus else None
+    def _by_our_clock(self, number: int) -> dict[str, Any]:
+        """A worker's counts, with their instants on the clock of this machine."""
+        clock, counted = self.crew.clock(number), self.said["counted"][number]
+        samples = [(clock.here(at), seen) for at, seen in counted["samples"]]
+        ends = {end: clock.here(counted[end]) for end in ("opened", "closed")}
+        return {**counted, **ends, "samples": samples}
 
     def _herd(self) -> str:
-        said = [self.said["prepared"][number] for number in range(self.processes)]
-        began = [instant for one in said for instant in one["began"]]
-        return herd(began, said[0]["spread_s"])
+        said = [
+            (self.crew.clock(number), self.said["prepared"][number]) for number in self._numbers()
+        ]
+        began = [clock.here(instant) for clock, one in said for instant in one["began"]]
+        return herd(began, said[0][1]["spread_s"])
 
     def _await(self, kind: str, limit_s: float) -> None:
         """Come back when all have said it; StepFailed where one cannot, or does not."""
         give_up = perf_counter() + limit_s
-        while len(self.said[kind]) < self.processes:
-            self._wait(give_up)
+        while len(self.said[kind]) < self.crew.size:
+            self._see()
+            if perf_counter() > give_up:
+                raise StepFailed("a process of the load did not answer")
+            gevent.sleep(LOOK_S)
 
-    def _wait(self, give_up: float) -> None:
-        self._see_workers()
-        if perf_counter() > give_up:
-            raise StepFailed("a process of the load did not answer")
-        gevent.sleep(LOOK_S)
-
-    def _see_workers(self) -> None:
+    def _see(self) -> None:
         """StepFailed where one has ended, or says that it cannot measure the step."""
-        for number, worker in enumerate(self.workers):
-            if worker.poll() is not None:
-                raise StepFailed(
-                    f"process {number + 1} of the {self.processes} that make the load "
-                    f"ended with {worker.returncode}"
-                )
+        self.crew.see()
         for failed in self.said.get("failed", {}).values():
             raise StepFailed(failed["reason"])
 
-    def _here(self, environment: Environment, msg: Any) -> None:
-        self.numbers[msg.node_id] = msg.data["process"]
-
-    def _hear(self, environment: Environment, msg: Any) -> None:
-        if msg.node_id in self.numbers:  # and not of a worker that was ended
-            self.said[msg.type][self.numbers[msg.node_id]] = msg.data
+    def _hear(self, number: int, kind: str, data: dict[str, Any]) -> None:
+        if kind in self.said:
+            self.said[kind][number] = data

@@ -40,7 +40,7 @@ def _listed(found: Results) -> list[Listed]:
         Listed(
             part.name,
             sections.of(part).finding(part),
-            f"{entry.run.machine['name']}, {entry.run.runtime}",
+            f"{entry.run.machine['name']}, {facts.runtime(part.run)}",
             part.run.started_at,
             f"{facts.verdict(part.run)}, commit {part.run.commit[:12]}",
             f"{quote(entry.folder.name)}/report.md#{quote(part.name.lower())}",
@@ -52,7 +52,7 @@ def _listed(found: Results) -> list[Listed]:
         Listed(
             "ladder",
             climbed.title,
-            f"{climbed.document['machine']['name']}, local",
+            f"{climbed.document['machine']['name']}, local processes",
             climbed.started_at,
             f"{len(climbed.rungs)} results, commit {climbed.document['commit'][:12]}",
             f"{quote(climbed.folder.name)}/report.md",

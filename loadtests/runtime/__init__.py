@@ -27,6 +27,39 @@ class ServiceFailed(Failure):
     """A service that did not start, or died; `log_tail` is the end of what it wrote."""
 
 
+STRANGER = 3  # the exit status of a load's worker whose master is of another version
+LOAD_PORT = 5557  # where workers of other machines find the master: Locust's own
+
+
+@dataclass(frozen=True)
+class LoadProcesses:
+    """The processes that make the load: so many of this machine.
+
+    Where there is a `port` they are Locust's workers on others, which connect to it there.
+    """
+
+    number: int = 1
+    port: int | None = None
+
+    @property
+    def here(self) -> int:
+        """How many of them want a core of this machine; elsewhere the backend has it alone."""
+        return 1 if self.port else self.number
+
+    @property
+    def are_several(self) -> bool:
+        """Whether another process than the generator makes the load."""
+        return self.number > 1 or self.port is not None
+
+    def said(self) -> dict[str, int]:
+        """How the generator's plan has them; of one process there is no word in it."""
+        several = {"processes": self.number} if self.are_several else {}
+        return several | ({"port": self.port} if self.port else {})
+
+
+ALONE = LoadProcesses()
+
+
 @dataclass(frozen=True)
 class Usage:
     """Use of a service so far: CPU of all its processes, and their memory now."""
@@ -68,7 +101,7 @@ class Runtime(Protocol):
     # Those of the service and the backend where they are not this one, and how far apart they are.
     machines: dict[str, dict[str, Any]]
     round_trips: dict[str, dict[str, float]]
-    load_processes: int  # that make the load
+    load_processes: LoadProcesses
 
     @property
     def backend_url(self) -> str:
@@ -114,7 +147,7 @@ def choose(
     services: Iterable[Service],
     settings: dict[str, str],
     spread: bool = False,
-    load_processes: int = 1,
+    load_processes: LoadProcesses = ALONE,
 ) -> Runtime:
     """The runtime for `RUNTIME=auto|local|compose`; UnknownRuntime if it is not to be had.
 
@@ -136,6 +169,13 @@ def choose(
             raise UnknownRuntime(f"SERVICE_HOST is for {reason}: leave it out")
         because = "SERVICE_HOST names a machine"
         return hosts.HostsRuntime(because, *given, places.read())
+    if load_processes.port and wanted != "local":  # a container's port is not published
+        if wanted == "compose":
+            raise UnknownRuntime(
+                "LOAD_WORKERS reach local processes, or the machine of SERVICE_HOST:"
+                " leave RUNTIME=compose out"
+            )
+        return local.LocalRuntime("LOAD_WORKERS reach no containers of this machine", *given)
     if wanted == "local":
         return local.LocalRuntime("RUNTIME=local asks for it", *given)
     missing = compose.why_not()

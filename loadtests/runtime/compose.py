@@ -13,7 +13,15 @@ from loadtests.bench import cores
 from loadtests.catalog import BACKEND, Service
 from loadtests.load import burn
 from loadtests.own import container as own_container
-from loadtests.runtime import Given, ServiceFailed, cycles_of, settings_of, strangers
+from loadtests.runtime import (
+    ALONE,
+    Given,
+    LoadProcesses,
+    ServiceFailed,
+    cycles_of,
+    settings_of,
+    strangers,
+)
 from loadtests.runtime.cgroup import Cgroup
 from loadtests.runtime.container import PORT, ComposeService, ContainerGenerator, address
 from loadtests.runtime.disturbed import Disturbed
@@ -48,7 +56,7 @@ class ComposeRuntime(Project):
         services: list[str],
         settings: dict[str, str],
         spread: bool = False,
-        load_processes: int = 1,
+        load_processes: LoadProcesses = ALONE,
     ) -> None:
         self.because = because
         self.services = services
@@ -59,7 +67,7 @@ class ComposeRuntime(Project):
         if spread:
             pair = cores.spread(allowed, known=self.here)
         else:
-            pair = cores.split(allowed, known=self.here, load=load_processes)
+            pair = cores.split(allowed, known=self.here, load=load_processes.here)
         self.pinned = pair is not None
         self.service_cpus, self.load_cpus = map(sorted, pair or ((), ()))
         cpus = self.service_cpus, self.load_cpus

@@ -19,7 +19,7 @@ from loadtests.bench import cores, machine
 from loadtests.catalog import BACKEND, Service
 from loadtests.load import burn
 from loadtests.load.address import Address
-from loadtests.runtime import Given, ServiceFailed, cycles_of, settings_of
+from loadtests.runtime import Given, LoadProcesses, ServiceFailed, cycles_of, settings_of
 from loadtests.runtime.cgroup import Cgroup
 from loadtests.runtime.container import ComposeService
 from loadtests.runtime.distance import figures, times_from, times_from_here
@@ -47,7 +47,7 @@ class HostsRuntime:
         services: list[str],
         settings: dict[str, str],
         spread: bool,
-        load_processes: int,
+        load_processes: LoadProcesses,
         places: tuple[Place, Place],
     ) -> None:
         self.because = because

@@ -19,7 +19,9 @@ from loadtests.catalog import BACKEND, ROOT, Service
 from loadtests.load import burn
 from loadtests.own.program import started_with
 from loadtests.runtime import (
+    ALONE,
     Given,
+    LoadProcesses,
     ServiceFailed,
     cycles_of,
     environments,
@@ -39,6 +41,7 @@ from loadtests.runtime.process import (
 from loadtests.runtime.tree import ProcessTree
 
 HOST = "127.0.0.1"
+EVERY = "0.0.0.0"  # where workers on other machines must reach what listens
 # Connections of 5000 users and as many to the backend, with room to spare.
 DESCRIPTORS = 12_000
 PORT_FREE_S = 5.0
@@ -57,13 +60,14 @@ class LocalRuntime:
         services: list[str],
         settings: dict[str, str],
         spread: bool = False,
-        load_processes: int = 1,
+        load_processes: LoadProcesses = ALONE,
     ) -> None:
         self.because = because
         self.services = services
         self.settings = settings
         self.load_processes = load_processes
-        pair = cores.spread() if spread else cores.split(load=load_processes)
+        self.host = EVERY if load_processes.port else HOST
+        pair = cores.spread() if spread else cores.split(load=load_processes.here)
         self.pinned = pair is not None
         self._service_cpus: set[int] | None
         self._load_cpus: set[int] | None
@@ -89,7 +93,7 @@ class LocalRuntime:
         return self
 
     def _start_backend(self) -> None:
-        address = {"HOST": HOST, "PORT": str(self._backend_port)}
+        address = {"HOST": self.host, "PORT": str(self._backend_port)}
         self.backend = ServiceProcess(BACKEND, address, self._load_cpus)
         try:
             self.backend.wait_ready()
@@ -125,7 +129,7 @@ class LocalRuntime:
         """Start `service` on `port`, or on a free one, and wait until it is ready."""
         port = port or free_port()
         settings = {
-            "HOST": HOST,
+            "HOST": self.host,
             "PORT": str(port),
             "BACKEND_URL": self.backend_url,
             **settings_of(service, self.settings, given),

@@ -53,7 +53,7 @@ class ServiceProcess:
         program: Program | None = None,
         python: Path | None = None,
     ) -> None:
-        self.name, host = name, settings.get("HOST", "127.0.0.1")
+        self.name, host = name, settings.get("HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         if program is None:
             folders = (root or SERVICES) / "folders.py"

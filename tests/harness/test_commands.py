@@ -45,6 +45,23 @@ REFUSED = {
         {},
         "LOAD_PROCESSES must be a whole number from 1",
     ),
+    "workers elsewhere and here": (
+        ("bench", "--load-processes", "2", "--load-workers", "2"),
+        {},
+        "LOAD_PROCESSES are here, LOAD_WORKERS on other machines: choose one",
+    ),
+    "workers of containers": (
+        ("bench", "--runtime", "compose", "--load-workers", "2"),
+        {},
+        "leave RUNTIME=compose out",
+    ),
+    "workers of another kind": (
+        ("bench", "--profile", "chat", "--load-workers", "2"),
+        {},
+        "LOAD_WORKERS=2 is not for chat: several processes make the load of profiles",
+    ),
+    "load for nobody": (("load",), {}, "where does make bench run? make load MASTER="),
+    "load of nowhere": (("load", "no such:x"), {}, "no machine is known here as that"),
     "load of another kind": (
         ("bench", "--profile", "chat", "--load-processes", "2"),
         {},

@@ -19,6 +19,7 @@ from loadtests.bench import plan
 from loadtests.bench.laps import Laps
 from loadtests.bench.profiles import UnknownProfile
 from loadtests.load import histogram
+from loadtests.runtime import LoadProcesses
 from loadtests.runtime.local import LocalRuntime
 
 PROCESSES = 2
@@ -123,7 +124,7 @@ def test_a_worker_that_is_killed(
     assert len(killed) == 1
     assert not first.valid
     (reason,) = first.invalid_because
-    assert "of the 2 that make the load ended with -9" in reason
+    assert "of the 2 processes that make the load ended with -9" in reason
     assert first.requests == 0
     assert second.requests > 8
     assert not any("make the load" in reason for reason in second.invalid_because)
@@ -169,4 +170,4 @@ def test_nothing_is_left_after_an_interrupt(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["chat", "cores", "gil", "capacity"])
 def test_other_kinds_are_refused(name: str) -> None:
     with pytest.raises(UnknownProfile, match=rf"LOAD_PROCESSES=2 is not for {name}: .* delay"):
-        plan.parts(name, "", "local", {}, load_processes=2)
+        plan.parts(name, "", "local", {}, load_processes=LoadProcesses(2))

@@ -65,9 +65,11 @@ def period(run: Run) -> str:
 
 
 def runtime(run: Run) -> str:
-    """How the services ran, in a few words."""
+    """How the services ran, and the load where it was not as it mostly is, in a few words."""
     said = {"local": "local processes", "compose": "containers"}[run.runtime]
-    return f"{said} on machines of their own" if run.machines else said
+    said += " on machines of their own" if run.machines else ""
+    most = max(given.get("load_processes", 0) for given in run.workloads.values())
+    return f"{said}, load of {most} {'process' if most == 1 else 'processes'}" if most else said
 
 
 def machines(run: Run) -> dict[str, str]:
@@ -85,6 +87,22 @@ def round_trips_told(run: Run) -> str:
         return ""
     told = round_trips.told(found)
     return f"{told[0].upper()}{told[1:]}. They are in every response time; nothing is subtracted."
+
+
+def load_told(run: Run) -> str:
+    """A sentence on who made the load; empty where it was the generator alone."""
+    of_points = (point.generator_processes for point in run.points)
+    processes: list[dict[str, Any]] = next(filter(None, of_points), [])
+    away = [f"{one['host']} ({one['round_trip_ms']:g} ms away and back)" for one in processes
+            if "host" in one]  # fmt: skip
+    if away:
+        return f"The load came from other machines: {joined(away)}."
+    return f"{len(processes)} processes made the load." if processes else ""
+
+
+def surroundings_told(run: Run) -> str:
+    """Sentences on who made the load, and from where; empty where it was as it mostly is."""
+    return " ".join(filter(None, [load_told(run), round_trips_told(run)]))
 
 
 def source(run: Run) -> str:
