@@ -198,6 +198,8 @@ def slope(service: str) -> float:
             for p in points("held")
             if (p["service"], p["round"]) == (service, turn) and p["users"] >= 100
         }
+        if len(held) < 2:  # the others of the round are not valid
+            continue
         slopes.append(linear_regression(list(held), list(held.values())).slope)
     return median(slopes)
 
