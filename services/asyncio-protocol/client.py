@@ -6,29 +6,17 @@ While the backend is slow, a `Call` in the table of deadlines is all there is.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
 from functools import partial
 from urllib.parse import urlsplit
 
 import httptools
 
 import contract
+from bare.answer import Answer
 from start import SETTINGS
 
 Result = bytes | contract.Problem
 Done = Callable[[Result], None]
-
-
-class Received(Enum):
-    """How much of its answer a connection has."""
-
-    NOTHING = auto()
-    PART = auto()
-    ALL = auto()
-    GARBAGE = auto()  # or more than one answer
-
-
-NOTHING, PART, ALL, GARBAGE = Received  # an attribute of an Enum takes longer to look up
 
 
 class Call:
@@ -137,7 +125,7 @@ class Backend:
             connection.cancel()
 
 
-class BackendConnection(asyncio.Protocol):
+class BackendConnection(Answer, asyncio.Protocol):
     """A kept connection: it has a `call`, or it is idle."""
 
     def __init__(self, backend: Backend, call: Call) -> None:
@@ -156,8 +144,8 @@ class BackendConnection(asyncio.Protocol):
     def send(self, call: Call) -> None:
         self.call = call
         call.way = self
-        self.body = b""
-        self.received = NOTHING
+        self.was_kept, self.has_begun = self.is_kept, False
+        self.expect()
         self.transport.write(call.head)
         self.backend.restart_timeout(call)
 
@@ -166,15 +154,15 @@ class BackendConnection(asyncio.Protocol):
         if not call:  # nobody asked
             self.cancel()
             return
-        self.received = PART
+        self.has_begun = True
         try:
             self.parser.feed_data(data)
+            if not self.is_complete:
+                self.backend.restart_timeout(call)
+                return
+            is_good = self.is_good()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self.received = GARBAGE
-        if self.received is PART:
-            self.backend.restart_timeout(call)
-            return
-        is_good = self.received is ALL and self.parser.get_status_code() == 200
+            is_good = False
         self.call = None
         if is_good and self.is_kept:
             self.backend.idle[self] = None
@@ -182,25 +170,13 @@ class BackendConnection(asyncio.Protocol):
             self.cancel()
         self.backend.end(call, self.body if is_good else contract.BackendBroken(SETTINGS))
 
-    def on_message_begin(self) -> None:
-        if self.received is ALL:
-            self.received = GARBAGE
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        if self.received is PART:
-            self.received = ALL
-        self.is_kept = self.parser.should_keep_alive()
-
     def connection_lost(self, error: Exception | None) -> None:
         self.backend.idle.pop(self, None)
         self.parser = None  # a reference cycle
         call, self.call = self.call, None
         if not call:
             return
-        if self.is_kept and self.received is NOTHING:
+        if self.was_kept and not self.has_begun:
             self.backend.connect(call)  # once more: this one was closed while it was idle
         else:
             self.backend.end(call, contract.BackendBroken(SETTINGS))
