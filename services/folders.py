@@ -30,6 +30,7 @@ SHARED = (
 # The variables that a service may see, and no others: GUNICORN_CMD_ARGS, UVICORN_*,
 # HTTP_PROXY and their like would change what is measured.
 SETTINGS = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+TLS = ("TLS_CERTIFICATE", "TLS_KEY")
 SYSTEM = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
 
 
@@ -118,7 +119,7 @@ def canonical(requirement: str) -> str:
 
 def environment(name: str, services: Path = SERVICES) -> dict[str, str]:
     """The variables that `name` is started with, out of those there are."""
-    passed = {key: os.environ[key] for key in (*SETTINGS, *SYSTEM) if key in os.environ}
+    passed = {key: os.environ[key] for key in (*SETTINGS, *TLS, *SYSTEM) if key in os.environ}
     path = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     return {
         **passed,

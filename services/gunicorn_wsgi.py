@@ -9,6 +9,7 @@ from start import SETTINGS
 
 host = f"[{SETTINGS.host}]" if ":" in SETTINGS.host else SETTINGS.host
 bind = f"{host}:{SETTINGS.port}"
+certfile, keyfile = start.CERTIFICATE, start.KEY
 workers = SETTINGS.workers
 threads = SETTINGS.concurrency  # of a gthread worker: its default is one
 backlog = start.BACKLOG

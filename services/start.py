@@ -14,6 +14,7 @@ import platform
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +33,7 @@ NAME = os.environ.get("SERVICE") or sys.exit(
     "run a service with: python services/folders.py run NAME"
 )
 SETTINGS = contract.settings(os.environ)
+CERTIFICATE, KEY = os.environ.get("TLS_CERTIFICATE"), os.environ.get("TLS_KEY")  # files
 
 
 @cache
@@ -101,8 +103,21 @@ def _free() -> int:
     return free
 
 
+def tls() -> ssl.SSLContext | None:
+    """TLS with the certificate of the environment; None without, SystemExit where it is bad."""
+    if not CERTIFICATE:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(CERTIFICATE, KEY)
+    except OSError as error:  # of which ssl.SSLError is one
+        sys.exit(f"TLS_CERTIFICATE {CERTIFICATE}, TLS_KEY {KEY}: {error.strerror or error}")
+    return context
+
+
 def listen() -> socket.socket:
     """A socket that listens on HOST and PORT; SystemExit where there cannot be one."""
+    tls()  # each server reads the certificate in a way of its own, and with other complaints
     family = socket.AF_INET6 if ":" in SETTINGS.host else socket.AF_INET
     try:
         return socket.create_server((SETTINGS.host, SETTINGS.port), family=family, backlog=BACKLOG)

@@ -20,6 +20,8 @@ CONFIG = uvicorn.Config(
     backlog=start.BACKLOG,
     timeout_keep_alive=start.KEEP_ALIVE_S,
     timeout_graceful_shutdown=start.DRAIN_S,
+    ssl_certfile=start.CERTIFICATE,
+    ssl_keyfile=start.KEY,
     access_log=False,
     log_level="warning",
 )

@@ -50,6 +50,6 @@ async def serve(listener: socket.socket, routes: web.RouteTableDef) -> None:
         shutdown_timeout=start.DRAIN_S,
     )
     await runner.setup()
-    await web.SockSite(runner, listener, backlog=start.BACKLOG).start()
+    await web.SockSite(runner, listener, backlog=start.BACKLOG, ssl_context=start.tls()).start()
     await start.sigterm()
     await runner.cleanup()

@@ -46,6 +46,7 @@ async def serve(listener: socket.socket, app: Sanic) -> None:
     # Not app.run(): it may lose a SIGTERM while it starts. README.md has the reasons.
     server = await app.create_server(
         sock=listener,
+        ssl=start.tls(),
         backlog=start.BACKLOG,
         access_log=False,
         asyncio_server_kwargs={"start_serving": False},

@@ -14,7 +14,7 @@ from tornado.httpserver import HTTPServer
 
 import contract
 import start
-from start import SETTINGS
+from start import KEEP_ALIVE_S, SETTINGS
 from tasks import together
 
 
@@ -95,7 +95,7 @@ async def serve(listener: socket.socket) -> None:
     """Answer until SIGTERM or SIGINT; then finish what is in flight."""
     global backend
     backend = Backend()
-    server = HTTPServer(service, idle_connection_timeout=start.KEEP_ALIVE_S)
+    server = HTTPServer(service, ssl_options=start.tls(), idle_connection_timeout=KEEP_ALIVE_S)
     listener.setblocking(False)
     server.add_socket(listener)
     await start.sigterm()

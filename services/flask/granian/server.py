@@ -1,5 +1,7 @@
 """Granian, told what CONTRACT.md lets the environment decide."""
 
+from pathlib import Path
+
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
@@ -22,6 +24,8 @@ if __name__ == "__main__":
         backpressure=20_000,
         http=HTTPModes.http1,
         websockets=False,
+        ssl_cert=start.CERTIFICATE and Path(start.CERTIFICATE),
+        ssl_key=start.KEY and Path(start.KEY),
         workers_kill_timeout=start.DRAIN_S,
         log_level=LogLevels.error,  # it warns of more threads than cores, which is the point here
     ).serve()

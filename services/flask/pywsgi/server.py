@@ -60,7 +60,7 @@ class Handler(WSGIHandler):
 def end(connection: socket.socket) -> None:
     """Let the server read what has arrived, and no more."""
     with suppress(OSError):  # the client was faster
-        connection.shutdown(socket.SHUT_RD)
+        socket.socket.shutdown(connection, socket.SHUT_RD)  # that of TLS would forget its keys
 
 
 def serve(listener: socket.socket) -> None:
@@ -77,6 +77,7 @@ def serve(listener: socket.socket) -> None:
         spawn=20_000,  # connections, not requests: idle ones count
         log=None,
         handler_class=Handler,
+        **({"ssl_context": start.tls()} if start.CERTIFICATE else {}),
         # With more than one process: one new connection a turn, so that all get some.
         environ={"wsgi.multiprocess": start.SETTINGS.workers > 1},
     )
