@@ -13,14 +13,14 @@ TESTS = $(PYTHON) -I loadtests/bootstrap.py --tests
 help: ## print this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
-	@echo 'make bench [PROFILE=name] [SERVICES="a b"] [RUNTIME=auto|local|compose] [PYTHONS="3.13 3.14t"] [LOAD_PROCESSES=1] [RESULTS=dir] [FRESH=1]'
+	@echo 'make bench [PROFILE=name] [SERVICES="a b"] [RUNTIME=auto|local|compose] [PYTHONS="3.13 3.14t"] [LOAD_PROCESSES=1] [TLS=1] [RESULTS=dir] [FRESH=1]'
 	@echo '  profiles: smoke quick standard clients churn payload http-load composite interference gil chat pollers file open metronome stall capacity held cost map tail pool tokens cores faults overload publish everything'
 	@echo '  on machines of their own: SERVICE_HOST=ssh://… [BACKEND_HOST=ssh://…] [LOAD_WORKERS=2] (docs/beyond-one-machine.md)'
 	@echo 'make ui [SERVICES="a b"] [RUNTIME=…] [PORT=8089]     make serve SERVICE=name [PORT=8080]     make test [ARGS="-k name"]'
 	@echo 'Every service takes WORKERS, CONCURRENCY and BACKEND_TIMEOUT_S from the environment.'
 
 bench: ## compare the services, leave a report in results/
-	@$(WAITS) bench --profile "$(PROFILE)" --services "$(SERVICES)" --runtime "$(RUNTIME)" --pythons "$(PYTHONS)" --load-processes "$(LOAD_PROCESSES)" --load-workers "$(LOAD_WORKERS)" --load-port "$(LOAD_PORT)" --results "$(RESULTS)" $(if $(filter-out 0,$(FRESH)),--fresh)
+	@$(WAITS) bench --profile "$(PROFILE)" --services "$(SERVICES)" --runtime "$(RUNTIME)" --pythons "$(PYTHONS)" --load-processes "$(LOAD_PROCESSES)" --load-workers "$(LOAD_WORKERS)" --load-port "$(LOAD_PORT)" --results "$(RESULTS)" $(if $(filter-out 0,$(TLS)),--tls) $(if $(filter-out 0,$(FRESH)),--fresh)
 
 test: ## run all tests
 	@$(TESTS) -m pytest $(ARGS)

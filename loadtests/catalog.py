@@ -21,7 +21,13 @@ PROCESSES = "processes"
 FLOOR = "floor"
 OWN = "own"  # a service of the reader's own, which no folder here has
 KINDS = ("stock", "tuned", "bare", "lesson", "mistake", FLOOR)
-NOT_DESCRIBED = (*("name", "again", "revision", "root", "program", "advice", "own", "interpreter"),)
+# How a service is spoken to, in a run that measures each both ways; empty in others.
+TLS = "TLS"
+TRANSPORTS = ("plain HTTP", TLS)
+NOT_DESCRIBED = (
+    *("name", "again", "revision", "root", "program", "advice", "own", "interpreter"),
+    *("tls", "transport"),
+)
 CORE = ("/", "/fanout", "/composite", "/cpu", "/health", "/info")  # what every service answers
 FLOOR_HAS = ("/", "/health", "/info")
 
@@ -53,7 +59,8 @@ class Service:
     measured a second time under another name: what the two differ by is noise. `revision`
     marks one of another checkout, whose `services` folder is `root`. One that is
     not of this repository is described by its `own` file. One that runs on another `interpreter`
-    than this one is named with its mark.
+    than this one is named with its mark. `tls` says that its server offers TLS; where a run
+    measures it without and with it `transport` is one of TRANSPORTS.
     """
 
     name: str
@@ -74,6 +81,8 @@ class Service:
     root: Path | None = None
     own: OwnFile | None = field(default=None, hash=False)
     interpreter: Interpreter | None = None
+    tls: bool = False
+    transport: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS and not self.own:
@@ -91,8 +100,9 @@ class Service:
 
     @property
     def version(self) -> str:
-        """Its name, and which revision or interpreter it is of."""
+        """Its name, and which revision or interpreter it is of, or that it speaks TLS."""
         mark = self.revision or (self.interpreter.mark if self.interpreter else "")
+        mark = mark or ("tls" if self.transport == TLS else "")
         return f"{self.name}@{mark}" if mark else self.name
 
     def has(self, route: str) -> bool:
@@ -107,6 +117,7 @@ class Service:
         about = {key: value for key, value in asdict(self).items() if key not in NOT_DESCRIBED}
         about["offers"] = list(self.offers)
         about |= {"python": self.interpreter.mark} if self.interpreter else {}
+        about |= {"transport": self.transport} if self.transport else {}
         return about | ({"again_of": self.version} if self.again else {})
 
 
@@ -131,9 +142,16 @@ def load(name: str, root: Path | None = None) -> Service:
         about = tomllib.loads(file.read_text(encoding="utf-8"))
         offers = tuple(about.get("offers", ()))
         inherited = {"offers": offers, "advice": folders.advice(name, services)}
+        inherited |= {"tls": _offers_tls(name, services)}
         return Service(name=name, root=root, **{**about, **inherited})
     except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
         raise UnknownService(f"{file.relative_to(services.parent)}: {error}") from error
+
+
+def _offers_tls(name: str, services: Path) -> bool:
+    """`tls` as the service says it, or else the nearest folder above that does."""
+    said = (folders.about(folder).get("tls") for folder in folders.chain(name, services))
+    return bool(next((value for value in said if value is not None), False))
 
 
 def select(wanted: str | None) -> list[Service]:

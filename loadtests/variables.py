@@ -11,10 +11,11 @@ import sys
 from collections.abc import Mapping
 
 # By their beginnings: another Python, other packages, another load, other containers, another
-# repository, as that of a git hook that runs a command.
+# repository, as that of a git hook that runs a command, services that speak TLS.
 REFUSED = re.compile(
     "PYTHON|VIRTUAL_ENV|CONDA_|PIP_|UV_|GEVENT|LOCUST_|COMPOSE_|BUILDX_|BUILDKIT_"
     "|DOCKER_BUILDKIT|DOCKER_DEFAULT_PLATFORM|GIT_DIR|GIT_WORK_TREE|GIT_INDEX_FILE"
+    "|TLS_CERTIFICATE|TLS_KEY"
 )
 # Of those: how a terminal shows text, from where packages come, and how one gets there.
 HEEDED = re.compile(

@@ -62,7 +62,8 @@ def sources(results: Results) -> Sources | None:
 def _counts(part: Part) -> bool:
     if part.settings.get("new_connections"):  # whose cost is in each request
         return False
-    if any("python" in about for about in part.run.services.values()):  # on several interpreters
+    # On several interpreters, or with TLS and without.
+    if any({"python", "transport"} & about.keys() for about in part.run.services.values()):
         return False
     return part.kind in KINDS and part.name not in LEFT_OUT and bool(part.run.points)
 

@@ -149,6 +149,8 @@ def windows(
     """
     kind = profile.of_kind
     plan = plan_of(runtime, running.url, profile, steps, seed)
+    if running.certificate:
+        plan["certificate"] = running.certificate
     if service.own:
         plan |= service.own.plan(runtime.backend_url)
     connections = sum(step.idle_connections for step in steps)

@@ -10,8 +10,9 @@ from typing import Any
 from loadtests import catalog, runtime
 from loadtests.bench import interpreters, profiles
 from loadtests.bench.profiles import Profile, UnknownProfile
-from loadtests.catalog import Interpreter, Service
-from loadtests.runtime import ALONE, LoadProcesses, Runtime, UnknownRuntime
+from loadtests.catalog import TRANSPORTS, Interpreter, Service
+from loadtests.errors import UsageError
+from loadtests.runtime import ALONE, LoadProcesses, Runtime, UnknownRuntime, places
 from loadtests.workloads import KINDS
 
 
@@ -60,13 +61,18 @@ def parts(
     settings: dict[str, str],
     pythons: str = "",
     load_processes: LoadProcesses = ALONE,
+    tls: bool = False,
 ) -> list[Part]:
     """The parts of `PROFILE=name SERVICES=wanted RUNTIME=runtime_name PYTHONS=pythons`.
 
     `wanted` are the services instead of those that the profiles name; `load_processes` make
-    the load. Raises UnknownProfile, also where no service is left, UnknownService,
-    UnknownRuntime, UnknownInterpreter.
+    the load; with `tls` each service is there with TLS, too. Raises UnknownProfile, also where no
+    service is left, UnknownService, UnknownRuntime, UnknownInterpreter, UsageError.
     """
+    if tls and pythons.strip():
+        raise UsageError("TLS=1 and PYTHONS each measure a service several times: leave one out")
+    if tls and places.asked():
+        raise UnknownRuntime("TLS=1 is for services on this machine: leave SERVICE_HOST out")
     on = interpreters.named(pythons)
     if on and runtime_name == "compose":
         raise UnknownRuntime("PYTHONS are of local processes: leave RUNTIME=compose out")
@@ -74,8 +80,10 @@ def parts(
     selected = profiles.select(name)
     if load_processes.are_several:
         _see_that_all_divide(selected, load_processes)
+    if tls:
+        _see_that_all_speak_tls(selected)
     found = [
-        part(one, _chosen(one, wanted), runtime_name, settings, on, load_processes)
+        part(one, _chosen(one, wanted), runtime_name, settings, on, load_processes, tls)
         for one in selected
     ]
     if not any(part.services for part in found):
@@ -97,6 +105,16 @@ def _see_that_all_divide(selected: list[Profile], load_processes: LoadProcesses)
         )
 
 
+def _see_that_all_speak_tls(selected: list[Profile]) -> None:
+    """UnknownProfile unless the load of all profiles can be one of TLS."""
+    others = [one.name for one in selected if not one.of_kind.tls]
+    if others:
+        able = ", ".join(name for name, kind in KINDS.items() if kind.tls)
+        raise UnknownProfile(
+            f"TLS=1 is not for {', '.join(others)}: it is for profiles of the kind {able}"
+        )
+
+
 def _chosen(profile: Profile, wanted: str) -> list[Service]:
     return catalog.select(wanted.strip() or " ".join(profile.services))
 
@@ -108,10 +126,16 @@ def part(
     settings: dict[str, str],
     on: Sequence[Interpreter] = (),
     load_processes: LoadProcesses = ALONE,
+    tls: bool = False,
 ) -> Part:
-    """A profile over those of the chosen services that can do it, on each of some interpreters."""
+    """A profile over those of the chosen services that can do it.
+
+    With `tls` each as it is and with TLS, or on each of some interpreters.
+    """
     route = profile.of_kind.route
     left_out = {one: f"it does not offer {route}" for one in chosen if not one.has(route)}
+    if tls:
+        left_out |= {one: "it does not offer TLS" for one in chosen if not one.tls}
     for name in ("concurrency", "backend_timeout_s"):
         if (wanted_here := getattr(profile, name)) and not os.environ.get(name.upper()):
             settings = {**settings, name.upper(): str(wanted_here)}
@@ -129,5 +153,7 @@ def part(
     if on:
         able, lacking = interpreters.each(able, on)
         left_out |= lacking
+    if tls:
+        able = [replace(one, transport=how) for one in able for how in TRANSPORTS]
     again = [replace(service, again=True) for service in able if service.name in profile.again]
     return Part(profile, able + again, left_out, found)

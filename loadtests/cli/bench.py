@@ -33,6 +33,9 @@ def run(
         str, typer.Option(help="workers on other machines that make it: waits load there")
     ] = "",
     load_port: Annotated[str, typer.Option(help="where they find this machine")] = f"{LOAD_PORT}",
+    tls: Annotated[
+        bool, typer.Option("--tls", help="measure each service with TLS at its server, too")
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="do not go on with a run that was interrupted")
     ] = False,
@@ -52,12 +55,14 @@ def run(
         if load.are_several:
             asked = "LOAD_WORKERS" if load.port else "LOAD_PROCESSES"
             raise UsageError(f"{asked} is for the services of this project, not for --file")
+        if tls:
+            raise UsageError("TLS=1 is for the services of this project, not for --file")
         from loadtests.own import bench as own
 
         parts = own.parts(file, services or against, profile, runtime, settings)
         results = results or file.parent / own.RESULTS
     else:
-        parts = plan.parts(profile, services, runtime, settings, pythons, load)
+        parts = plan.parts(profile, services, runtime, settings, pythons, load, tls)
         results = results or paths.RESULTS
     options.writable(results)
     chosen = parts[0].runtime

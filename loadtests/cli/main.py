@@ -16,7 +16,7 @@ def main() -> NoReturn:
     variables.start_over()
     output.prepare()
     try:
-        from loadtests.runtime.process import end_as_on_ctrl_c
+        from loadtests.cli.interrupt import end_as_on_ctrl_c
 
         end_as_on_ctrl_c()  # before anything is said: whoever reads it may press Ctrl-C at once
         status = run()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import gevent
 
 from loadtests import workloads
+from loadtests.load import tls
 from loadtests.load.connection import Connection
 
 # The loads of what is no profile's.
@@ -64,7 +65,9 @@ class Load(Protocol):
 
 
 def load(plan: dict[str, Any]) -> Load:
-    """The load of the plan's kind of workload."""
+    """The load of the plan's kind of workload, which trusts the plan's certificate, if any."""
+    if certificate := plan.get("certificate"):
+        Connection.trusted = tls.trusting(certificate)
     kind = plan["profile"]["kind"]
     module = import_module(OTHERS[kind]) if kind in OTHERS else workloads.module(kind, "load")
     made: Load = module.Load(plan)

@@ -11,7 +11,8 @@ step, it adds the users and connections that are missing, lets them warm up and
 measures one window. It prints a JSON line when a window opens and one when it is
 over, so that whoever started it can measure the service over the same time, and
 one with what was counted; and one shortly before, for what takes longer to look at.
-Where the plan has `processes`, so many others make the load, and this one tells them when.
+Where the plan has `processes`, so many others make the load, and this one tells them when; where
+it has a `certificate`, as PEM, the host is `https://…` and must have that one.
 """
 
 from __future__ import annotations

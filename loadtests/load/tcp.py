@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import socket
+import ssl
 import weakref
 from math import inf
 from time import perf_counter
@@ -16,6 +17,7 @@ import gevent.monkey
 import gevent.socket
 
 from loadtests.load.address import Address, address
+from loadtests.load.tls import TlsSocket
 
 READ = 1  # libev's name for "readable"
 ESTABLISHED = 1  # Linux's name for the state of a socket that both sides have open
@@ -24,8 +26,12 @@ _plain_socket: type[socket.socket] = gevent.monkey.get_original("socket", "socke
 
 
 class TcpConnection:
-    """One to `http://name:port`; reads from it end when an answer takes longer than `timeout_s`."""
+    """One to `http://name:port`; reads from it end when an answer takes longer than `timeout_s`.
 
+    To `https://name:port` it speaks TLS, with a server that `trusted` vouches for.
+    """
+
+    trusted: ClassVar[ssl.SSLContext | None] = None
     _all: ClassVar[weakref.WeakSet[TcpConnection]] = weakref.WeakSet()
     _reaper: ClassVar[gevent.Greenlet | None] = None
     # Where names were reached last. To look one up for each connection takes a thread, and under
@@ -33,10 +39,11 @@ class TcpConnection:
     _reached: ClassVar[dict[Address, tuple[int, Any]]] = {}
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        self.address = address(url)
+        self.is_secure = url.startswith("https:")
+        self.address = address(url, "https" if self.is_secure else "http")
         self.timeout_s = timeout_s
         self._deadline = inf  # of the answer that is awaited
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | TlsSocket | None = None
         self._wait = gevent.get_hub().wait
 
     def open(self) -> None:
@@ -46,8 +53,9 @@ class TcpConnection:
         first and waits when there is nothing yet, as there never is here;
         waiting first saves a call and an exception.
         """
-        self._socket = self._connected()
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = self._connected()
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = self._secured(plain) if self.is_secure else plain
         self._readable = gevent.get_hub().loop.io(self._socket.fileno(), READ)
         TcpConnection._all.add(self)
         if TcpConnection._reaper is None:
@@ -66,6 +74,20 @@ class TcpConnection:
         plain = _plain_socket(fileno=connection.detach())
         plain.setblocking(False)
         return plain
+
+    def _secured(self, plain: socket.socket) -> TlsSocket:
+        """TLS on that socket; OSError where the server is not trusted, or says nothing."""
+        assert self.trusted, "no certificate is trusted"
+        late = TimeoutError("timed out")
+        try:
+            secured = TlsSocket(plain, self.trusted, self.address.host)
+            secured.handshake(
+                lambda: gevent.socket.wait_read(plain.fileno(), self.timeout_s, late)
+            )
+        except BaseException:
+            plain.close()
+            raise
+        return secured
 
     def close(self) -> None:
         """Close it; the next exchange opens a new one."""

@@ -75,6 +75,10 @@ class Running(Protocol):
     def url(self) -> str:
         """Where the generator reaches it."""
 
+    @property
+    def certificate(self) -> str:
+        """By what https there is verified, as PEM; empty where it speaks plain HTTP."""
+
     def usage(self) -> Usage:
         """CPU and memory of its whole process tree; ServiceFailed if it is gone."""
 

@@ -18,6 +18,7 @@ from loadtests.runtime import (
     Given,
     LoadProcesses,
     ServiceFailed,
+    certificate,
     cycles_of,
     settings_of,
     strangers,
@@ -113,22 +114,25 @@ class ComposeRuntime(Project):
         """Start the container of `service`, wait until it is ready; remove it at the end."""
         own, settings = service.own, settings_of(service, self.settings, given)
         name, port = (own_container.NAME, own.port) if own else (service.name, PORT)
-        with own_container.written(own, self.backend_url) as files:
-            self.up(name, settings=settings, files=files)
-        container = self.container(name)
-        try:
-            if own:
-                own_container.wait_listening(self.engine, self._locust(), container, port)
-            else:
-                self.wait_ready(name)
-            self._note(name)
-            with Cgroup(self.engine, container) as cgroup:
-                url = f"http://{name}:{port}"  # as Locust's container sees it
-                yield ComposeService(name, container, self.engine, cgroup, url)
-            self.engine.ask("POST", f"/containers/{container}/stop", {"t": "2"})
-        finally:
-            self._tops.pop(name, None)
-            self.engine.remove(container)
+        with certificate.made(service) as shown:
+            with own_container.written(own, self.backend_url) as files:
+                files = [*files, *certificate.in_container(shown, name)]
+                self.up(name, settings=settings, files=files)
+            container = self.container(name)
+            try:
+                if own:
+                    own_container.wait_listening(self.engine, self._locust(), container, port)
+                else:
+                    self.wait_ready(name)
+                self._note(name)
+                with Cgroup(self.engine, container) as cgroup:
+                    scheme = "https" if shown.text else "http"
+                    url = f"{scheme}://{name}:{port}"  # as Locust's container sees it
+                    yield ComposeService(name, container, self.engine, cgroup, url, shown.text)
+                self.engine.ask("POST", f"/containers/{container}/stop", {"t": "2"})
+            finally:
+                self._tops.pop(name, None)
+                self.engine.remove(container)
 
     @contextmanager
     def null_server(self) -> Iterator[str]:

@@ -19,10 +19,18 @@ PORT = 8080  # of every service in its container
 class ComposeService:
     """A service in its container."""
 
-    def __init__(self, name: str, container: str, engine: Engine, cgroup: Cgroup, url: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        container: str,
+        engine: Engine,
+        cgroup: Cgroup,
+        url: str,
+        certificate: str = "",
+    ) -> None:
         self.name = name
         self.container = container
-        self.url = url
+        self.url, self.certificate = url, certificate
         self._engine, self._cgroup = engine, cgroup
 
     def log_tail(self) -> str:

@@ -23,6 +23,7 @@ from loadtests.runtime import (
     Given,
     LoadProcesses,
     ServiceFailed,
+    certificate,
     cycles_of,
     environments,
     settings_of,
@@ -137,12 +138,17 @@ class LocalRuntime:
         program = started_with(service.own, port, self.backend_url) if service.own else None
         cpus, name = self._service_cpus, service.name
         python = environments.python(service.version) if service.interpreter else None
-        with ServiceProcess(name, settings, cpus, service.root, program, python) as process:
+        with (
+            certificate.made(service) as shown,
+            ServiceProcess(
+                name, settings | shown.files, cpus, service.root, program, python
+            ) as process,
+        ):
             if service.own:
                 process.wait_listening(OWN_READY_S)
             else:
                 process.wait_ready()
-            yield LocalService(process)
+            yield LocalService(process, shown.text)
         deadline = time.monotonic() + PORT_FREE_S
         while not is_free(port, HOST):
             if time.monotonic() > deadline:
@@ -189,10 +195,10 @@ class LocalRuntime:
 class LocalService(ProcessTree):
     """A service started by its `serve`."""
 
-    def __init__(self, process: ServiceProcess) -> None:
+    def __init__(self, process: ServiceProcess, certificate: str) -> None:
         super().__init__(self._top)
         self._process = process
-        self.url = process.url
+        self.url, self.certificate = process.url, certificate
 
     def log_tail(self) -> str:
         """The end of what it wrote."""

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,9 @@ class ServiceProcess:
         python: Path | None = None,
     ) -> None:
         self.name, host = name, settings.get("HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
+        self.certificate = settings.get("TLS_CERTIFICATE", "")
+        scheme = "https" if self.certificate else "http"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
         if program is None:
             folders = (root or SERVICES) / "folders.py"
             command = leashed(python or environments.python(name, root), folders, "run", name)
@@ -105,7 +108,8 @@ class ServiceProcess:
 
         def is_healthy() -> bool:
             with contextlib.suppress(OSError, http.client.HTTPException):
-                return fetch(f"{self.url}/health", timeout_s=1)[0] == 200
+                url = f"{self.url}/health"
+                return fetch(url, timeout_s=1, certificate=self.certificate)[0] == 200
             return False
 
         self._wait(is_healthy, timeout_s)
@@ -174,10 +178,18 @@ def fetch(
     headers: dict[str, str] | None = None,
     timeout_s: float = 5,
     body: str | None = None,
+    certificate: str = "",
 ) -> tuple[int, bytes]:
-    """One request on a connection of its own: status and body; OSError or HTTPException."""
+    """One request on a connection of its own: status and body; OSError or HTTPException.
+
+    `certificate` is the file of the one that the server of an https URL has.
+    """
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    host, port = parts.hostname or "", parts.port
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=certificate)
+        connection = http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
     try:
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         connection.request(method, path, body, headers or {})
@@ -215,24 +227,6 @@ def raise_descriptor_limit(needed: int) -> None:
         told = f"{needed} open files are needed, the limit is {hard}: raise `ulimit -Hn`"
         raise UnknownRuntime(told)
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-
-
-def end_as_on_ctrl_c() -> None:
-    """Take SIGTERM, and the terminal's end, for Ctrl-C: KeyboardInterrupt, once.
-
-    More of them change nothing: what was started is being stopped by then.
-    """
-    numbers = [signal.SIGINT, signal.SIGTERM]  # a shell leaves SIGINT ignored behind `&`
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
-        numbers.append(signal.SIGHUP)
-
-    def interrupt(*_: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for number in numbers:
-        signal.signal(number, interrupt)
 
 
 @contextmanager

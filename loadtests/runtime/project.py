@@ -18,12 +18,16 @@ from loadtests.runtime.process import LOG_TAIL_BYTES, READY_S
 
 BUILD_S = 1800.0
 
-# Runs inside the container: nothing of it can be reached from here.
+# Runs inside the container, with its environment: nothing of it can be reached from here.
 WAIT_READY = """
-import http.client, sys, time
+import http.client, os, ssl, sys, time
+certificate, where = os.environ.get("TLS_CERTIFICATE"), ("127.0.0.1", int(sys.argv[1]))
 while True:
     try:
-        server = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=1)
+        server = http.client.HTTPConnection(*where, timeout=1)
+        if certificate:
+            context = ssl.create_default_context(cafile=certificate)
+            server = http.client.HTTPSConnection(*where, timeout=1, context=context)
         server.request("GET", "/health")
         if server.getresponse().status == 200:
             break

@@ -111,8 +111,8 @@ class Kind:
     how many slots a service has is what is compared, `spread` that a service has all cores that
     the load leaves it, `faulty` that something fails on purpose, so that what the service has
     before and after is compared, `gives_up` that callers leave, so that what is late or failed is a
-    result, `divides` that several processes can make its load together. `search_s` is how long
-    the load may look for what it measures.
+    result, `divides` that several processes can make its load together, `tls` that it can be one
+    of TLS. `search_s` is how long the load may look for what it measures.
     """
 
     settings: type[Settings]
@@ -134,6 +134,7 @@ class Kind:
     faulty: bool = False
     gives_up: bool = False
     divides: bool = False
+    tls: bool = False
     search_s: float = 0.0
 
 

@@ -92,6 +92,26 @@ def test_a_bench_in_containers(engine: Engine, tmp_path: Path) -> None:
     assert left(engine, runtime.project) == []
 
 
+def test_a_bench_with_tls_in_containers(engine: Engine, tmp_path: Path) -> None:
+    """Of one server that is told by its own options, and of one that has a context of Python's."""
+    plain = [catalog.load("tornado"), catalog.load("flask-threads")]
+    services = [replace(one, transport=how) for one in plain for how in catalog.TRANSPORTS]
+    runtime = ComposeRuntime("a test", [service.name for service in plain], SETTINGS)
+
+    rounds.run("tiny", [Part(TINY, services, {}, runtime)], tmp_path)
+
+    (record,) = tmp_path.glob("*/run.json")
+    points = json.loads(record.read_text())["points"]
+    assert sorted(point["service"] for point in points) == [
+        *("flask-threads", "flask-threads@tls", "tornado", "tornado@tls")
+    ]
+    for point in points:
+        assert point["requests"] > point["users"], point
+        assert point["failures"] == 0
+        assert 0 < point["cpu_ms_per_request"] < 50
+    assert left(engine, runtime.project) == []
+
+
 def test_usage_is_that_of_the_container_and_comes_at_once(runtime: ComposeRuntime) -> None:
     with runtime.service(catalog.load("tornado")) as running:
         started = time.monotonic()

@@ -13,6 +13,7 @@ from loadtests import catalog, runtime
 from loadtests.catalog import FLOOR
 from loadtests.runtime import environments
 from loadtests.runtime.local import LocalRuntime
+from services import folders
 from tests.conftest import parameters
 from tests.contract import parts
 from tests.contract.client import ask, until
@@ -22,7 +23,7 @@ from tests.contract.running import NOTHING, Containers, Etc, Service, local
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
 TIMEOUT_S = 1.5  # BACKEND_TIMEOUT_S of `doubtful`: more than a busy machine holds a process up
-VARIABLES = ("HOST", "PORT", "BACKEND_URL", "WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+VARIABLES = (*folders.SETTINGS, *folders.TLS)
 
 Start = Callable[..., AbstractContextManager[Service]]
 

@@ -18,7 +18,7 @@ from tests.contract.lock import logical_lines, unsatisfied
 from tests.contract.rules import RULES
 
 TEXTS = {"title", "framework", "server", "client", "model", "waits", "kind"}
-OPTIONAL = {"offers", "exceptions", "limit", "program", "advice"}
+OPTIONAL = {"offers", "exceptions", "limit", "program", "advice", "tls"}
 EXHIBITS = {"/file": "file.py", "/chat": "chat.py", "/json": "app.py"}
 ODD_MODELS = ("event loop, blocked", PROCESSES)  # in which a library is used otherwise
 MAX_COMMANDS = 6
@@ -194,6 +194,8 @@ def _description_problems(about: dict[str, Any], modules: dict[str, Path]) -> li
     found += [f"{key} in service.toml says nothing" for key in texts if _empty(texts[key])]
     if about.get("kind", KINDS[0]) not in KINDS:
         found.append(f"kind in service.toml is none of {', '.join(KINDS)}")
+    if about.get("tls", True) not in (True, False):
+        found.append("tls in service.toml is neither true nor false")
     found += _offer_problems(about.get("offers"), modules) + _exception_problems(about)
     return found + _advice_problems(about.get("advice", {}))
 

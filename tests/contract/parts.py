@@ -31,6 +31,8 @@ def asked(part: str) -> list[str]:
         return [service.name for service in catalog.select("") if service.kind == FLOOR]
     if part == "folder":
         return catalog.names()
+    if part == "tls":  # of those that are asked about their server, which is what speaks it
+        return [name for name in asked("server") if catalog.load(name).tls]
     if part == "end":  # of a server's tests there are more about it
         return sorted(set(asked("core")) - set(asked("server")))
     route = {"chat": "/chat", "file": "/file"}.get(part, "/")

@@ -25,6 +25,7 @@ from loadtests.runtime import compose
 from loadtests.runtime.cgroup import Cgroup
 from loadtests.runtime.engine import Engine, docker
 from loadtests.runtime.process import ServiceProcess, fetch
+from services import folders
 from tests.contract.client import ask, until
 
 BUILD_S = 1800.0
@@ -126,11 +127,11 @@ class Service:
 class ContainerService(Service):
     """A service that runs in a container."""
 
-    def __init__(self, engine: Engine, container: str, url: str) -> None:
+    def __init__(self, engine: Engine, container: str, url: str, certificate: str) -> None:
         self._engine = engine
         self._container = container
         self._open = ExitStack()
-        self.url = url
+        self.url, self._certificate = url, certificate
 
     def wait_ready(self) -> None:
         """Wait until `/health` answers; AssertionError where the container ends before."""
@@ -138,7 +139,8 @@ class ContainerService(Service):
         def is_ready() -> bool:
             assert self.is_running(), self.log()
             try:
-                return fetch(f"{self.url}/health", timeout_s=1)[0] == 200
+                url = f"{self.url}/health"
+                return fetch(url, timeout_s=1, certificate=self._certificate)[0] == 200
             except (OSError, http.client.HTTPException):
                 return False
 
@@ -274,10 +276,13 @@ class Containers:
         settings = {"HOST": "127.0.0.1", **settings}
         variables = [f"--env={variable}={value}" for variable, value in settings.items()]
         container = f"{self._project}-{name}-{secrets.token_hex(3)}"
-        run = ("run", "--detach", "--no-deps", "--name", container, *variables)
-        host = settings["HOST"]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
-        service = ContainerService(self._engine, container, url)
+        files = [settings[variable] for variable in folders.TLS if variable in settings]
+        mounts = [f"--volume={file}:{file}:ro" for file in files if Path(file).exists()]
+        run = ("run", "--detach", "--no-deps", "--name", container, *variables, *mounts)
+        host, certificate = settings["HOST"], settings.get("TLS_CERTIFICATE", "")
+        scheme = "https" if certificate else "http"
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings['PORT']}"
+        service = ContainerService(self._engine, container, url, certificate)
         try:
             self._compose(*run, name, files=(self._otherwise, *([self._few] if few else [])))
             yield service

@@ -195,6 +195,7 @@ DOCTORED: dict[str, tuple[Callable[[Path], None], str]] = {
     "advice that says nothing": (after('[advice]\nserver = ""'), "says nothing of server"),
     "a number that nobody knows": (after('[advice]\nserver = "x {cpus}"'), "known for {cpus}"),
     "advice is no table": (after('advice = "y"'), "advice in service.toml is not a table"),
+    "TLS in other words": (after('tls = "yes"'), "tls in service.toml is neither true nor false"),
     "no table": (after('exceptions = "keep-alive"'), "not a table"),
     "empty README": (replaced("a/README.md", "# x", ""), "README.md is empty"),
     "not in the lock": (replaced("a/requirements.in", "idna", "six"), "six is not pinned"),

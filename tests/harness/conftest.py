@@ -21,7 +21,7 @@ TOML = (
     "".join(
         f'{key} = "fake"\n' for key in ("title", "framework", "server", "client", "model", "waits")
     )
-    + 'kind = "stock"\noffers = ["/chat", "/file", "/json"]\n'
+    + 'kind = "stock"\noffers = ["/chat", "/file", "/json"]\ntls = true\n'
 )
 SETTINGS = {"WORKERS": "1", "CONCURRENCY": "100", "BACKEND_TIMEOUT_S": "10"}
 

@@ -2,6 +2,8 @@
 
     HOST=… PORT=… BACKEND_URL=… python fake_service.py NAME FAULT
 
+With TLS_CERTIFICATE and TLS_KEY it speaks TLS.
+
 Faults before it serves: `exits`, `deaf` (never listens). While it serves:
 `skips` (asks the backend for no delay), `ignores` (asks no backend), `garbles`
 (another body), `mixes` (another id, but not on the first requests), `skimps`
@@ -28,6 +30,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -231,7 +234,11 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(
         signal.SIGTERM, (lambda: None) if ignore else end.set
     )
-    async with await asyncio.start_server(serve, sock=listener):
+    context = None
+    if certificate := os.environ.get("TLS_CERTIFICATE"):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, os.environ["TLS_KEY"])
+    async with await asyncio.start_server(serve, sock=listener, ssl=context):
         await end.wait()
         os._exit(0)
 

@@ -47,6 +47,7 @@ HOSTILE = {
     "COMPOSE_PROFILES": "floor",
     "DOCKER_DEFAULT_PLATFORM": "linux/s390x",
     "GIT_DIR": NOWHERE,
+    "TLS_CERTIFICATE": NOWHERE,
     "MAKEFLAGS": "-j8",
     "LC_ALL": "C",
     "TZ": "Pacific/Apia",

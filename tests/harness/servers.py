@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+from loadtests.runtime import certificate
 
 
 @dataclass
@@ -81,11 +85,21 @@ async def in_pieces(writer: asyncio.StreamWriter, data: bytes) -> None:
         await asyncio.sleep(0.001)
 
 
-class Server:
-    """Listens on a free port of 127.0.0.1 while it is entered."""
+def tls_of(folder: Path, *names: str, address: str) -> tuple[ssl.SSLContext, str]:
+    """A server's side of TLS with a new certificate for these names, and that as PEM."""
+    key, text = certificate.signed(*names, address=address)
+    file = folder / "certificate-and-key.pem"
+    file.write_text(text + key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context, text
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+
+class Server:
+    """Listens on a free port of 127.0.0.1 while it is entered, where there is a context by TLS."""
+
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.answer, self.tls = answer, tls
         self.requests: list[Request] = []
         self.connections = 0
         self.url = ""
@@ -98,9 +112,10 @@ class Server:
 
     def __enter__(self) -> Server:
         self._thread.start()
-        starting = asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096)
+        starting = asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096, ssl=self.tls)
         self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
-        self.url = "http://{}:{}".format(*self._server.sockets[0].getsockname())
+        scheme = "https" if self.tls else "http"
+        self.url = "{}://{}:{}".format(scheme, *self._server.sockets[0].getsockname())
         return self
 
     def __exit__(self, *_: object) -> None:

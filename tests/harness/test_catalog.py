@@ -72,6 +72,20 @@ def test_a_variant_is_named_by_its_path(stage: Stage) -> None:
         folders.find("a-b", "chat.toml", catalog.SERVICES)
 
 
+def test_a_variant_offers_tls_as_the_nearest_folder_says(stage: Stage) -> None:
+    a, b = stage("a", "b")
+    assert a.tls
+    said = (b.folder / "service.toml").read_text()
+    shutil.move(b.folder, a.folder / "b")
+    description = catalog.load("a-b").folder / "service.toml"
+    description.write_text(said.replace("tls = true\n", ""))
+    assert catalog.load("a-b").tls
+    description.write_text(said.replace("tls = true", "tls = false"))
+    assert not catalog.load("a-b").tls
+    (a.folder / "service.toml").write_text(said.replace("tls = true\n", ""))
+    assert not catalog.load("a").tls
+
+
 def test_a_folder_of_a_framework_need_be_no_service(stage: Stage) -> None:
     a, b = stage("a", "b")
     shutil.move(b.folder, a.folder / "b")

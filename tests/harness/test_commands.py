@@ -67,6 +67,26 @@ REFUSED = {
         {},
         "LOAD_PROCESSES=2 is not for chat: several processes make the load of profiles",
     ),
+    "TLS of another kind": (
+        ("bench", "--profile", "chat", "--tls"),
+        {},
+        "TLS=1 is not for chat: it is for profiles of the kind delay",
+    ),
+    "TLS and interpreters": (
+        ("bench", "--tls", "--pythons", "3.13"),
+        {},
+        "TLS=1 and PYTHONS each measure a service several times: leave one out",
+    ),
+    "TLS elsewhere": (
+        ("bench", "--tls"),
+        {"SERVICE_HOST": "ssh://far"},
+        "TLS=1 is for services on this machine: leave SERVICE_HOST out",
+    ),
+    "TLS of another's": (
+        ("bench", "--tls", "--file", "waits.toml"),
+        {},
+        "TLS=1 is for the services of this project, not for --file",
+    ),
     "no service": (("serve",), {}, "which service? one of: "),
     "serve what": (("serve", "x"), {}, "no service 'x'; there are:"),
     "port": (("serve", "tornado", "--port", "http"), {}, "PORT must be a port from 1"),

@@ -63,6 +63,7 @@ def events(
             "profile": of.flat(),
             "steps": [asdict(step) for step in of.steps()],
             "seed": "1 1",
+            "certificate": running.certificate,
         }
         generator = runtime.generator(json.dumps(plan))
         said, complaints = generator.communicate(timeout=timeout)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 
 import gevent
 import pytest
-from servers import Request, Server, after_delay, chunked, correct, in_pieces, reset, response
+from servers import (
+    Request,
+    Server,
+    after_delay,
+    chunked,
+    correct,
+    in_pieces,
+    reset,
+    response,
+    tls_of,
+)
 
+from loadtests.load import tls
 from loadtests.load.connection import PAUSE, Body, Connection
 from loadtests.load.failure import RequestFailed
 
@@ -108,16 +120,23 @@ def in_turn(connection: Connection, requests: int) -> list[Outcome]:
     return found
 
 
+@pytest.mark.parametrize("transport", ["plain", "TLS"])
 @pytest.mark.parametrize("name", CONDUCT)
-def test_an_answer_means_the_same(name: str) -> None:
+def test_an_answer_means_the_same(
+    name: str, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Right answers come before and after those in question: the hub reads some of them."""
+    context = None
+    if transport == "TLS":
+        context, text = tls_of(tmp_path, "localhost", address="127.0.0.1")
+        monkeypatch.setattr(Connection, "trusted", tls.trusting(text))
 
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         await behave(name if request.id in ("3", "4") else "whole", request, writer)
 
     outcomes, sent = [], []
     for exchange in (one_by_one, in_turn):
-        with Server(answer) as server:
+        with Server(answer, context) as server:
             connection = Connection(server.url, timeout_s=1)
             outcomes.append(exchange(connection, 8))
             assert connection.is_open()

@@ -240,7 +240,10 @@ def reproduce(run: Run, profile: str = "") -> str:
     others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
     if others != services(run):
         return f"waits bench --file … --profile {profile} --against {','.join(others)}"
-    hosts = "".join(f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items())
+    more = "".join(f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items())
+    if any("transport" in run.services.get(name, {}) for name in others):
+        others = list(dict.fromkeys(name.partition("@")[0] for name in others))
+        more += " TLS=1"
     return (
-        f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}{hosts}'
+        f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}{more}'
     )

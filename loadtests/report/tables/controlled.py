@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
+from loadtests.catalog import TLS
 from loadtests.report.results import facts, ranking
 from loadtests.report.results.parts import Derived, Part
 from loadtests.report.results.ranking import Ranking
@@ -118,7 +119,12 @@ def _pairs(part: Part) -> Iterator[tuple[str, str, str]]:
 
 
 def _by_thing(part: Part) -> dict[str, tuple[tuple[str, str], ...]]:
-    """PAIRS, and where services ran on several interpreters those of one on two of them."""
+    """PAIRS, and those of one service on two interpreters, or without TLS and with it."""
+    transports = [
+        (label.partition("@")[0], label)
+        for label, about in part.run.services.items()
+        if about.get("transport") == TLS and "again_of" not in about
+    ]
     marks: dict[str, list[str]] = {}
     for label, about in part.run.services.items():
         if "python" in about and "again_of" not in about:
@@ -128,7 +134,7 @@ def _by_thing(part: Part) -> dict[str, tuple[tuple[str, str], ...]]:
         for name, of_name in marks.items()
         for one, other in interpreter_pairs(of_name)
     ]
-    return {**PAIRS, "interpreter": tuple(found)}
+    return {**PAIRS, "interpreter": tuple(found), "transport": tuple(transports)}
 
 
 def interpreter_pairs(marks: Iterable[str]) -> list[tuple[str, str]]:

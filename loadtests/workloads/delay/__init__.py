@@ -28,4 +28,4 @@ class Delayed(Settings):
         yield valid_delay(self.delay_s)
 
 
-KIND = Kind(settings=Delayed, calls=1, waits=1, steady=True, straight=True, divides=True)
+KIND = Kind(settings=Delayed, calls=1, waits=1, steady=True, straight=True, divides=True, tls=True)
