@@ -67,13 +67,14 @@ class TlsSocket:
             return sealed
         self._received.write(sealed)
         data = b""
-        with contextlib.suppress(ssl.SSLWantReadError):  # a part of a record, or a ticket
+        try:
             while self._received.pending and not self._has_ended:
                 more = self._tls.read(RECORD)
                 self._has_ended = not more
                 data += more
-        if not data and not self._has_ended:
-            raise BlockingIOError(errno.EAGAIN, "no whole record")
+        except ssl.SSLWantReadError:  # a part of a record, or a ticket
+            if not data:
+                raise BlockingIOError(errno.EAGAIN, "no whole record") from None
         return data
 
     def recv_into(self, buffer: memoryview) -> int:
