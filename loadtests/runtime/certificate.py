@@ -56,7 +56,8 @@ def signed(*names: str, address: str) -> tuple[str, str]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[-1])])
-    others = [*map(x509.DNSName, names), x509.IPAddress(ip_address(address))]
+    others: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
+    others.append(x509.IPAddress(ip_address(address)))
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
