@@ -142,8 +142,8 @@ def load(name: str, root: Path | None = None) -> Service:
         about = tomllib.loads(file.read_text(encoding="utf-8"))
         offers = tuple(about.get("offers", ()))
         inherited = {"offers": offers, "advice": folders.advice(name, services)}
-        inherited |= {"tls": _offers_tls(name, services)}
-        return Service(name=name, root=root, **{**about, **inherited})
+        about |= {**inherited, "tls": _offers_tls(name, services)}
+        return Service(name=name, root=root, **about)
     except (OSError, TypeError, tomllib.TOMLDecodeError) as error:
         raise UnknownService(f"{file.relative_to(services.parent)}: {error}") from error
 

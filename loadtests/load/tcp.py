@@ -81,9 +81,7 @@ class TcpConnection:
         late = TimeoutError("timed out")
         try:
             secured = TlsSocket(plain, self.trusted, self.address.host)
-            secured.handshake(
-                lambda: gevent.socket.wait_read(plain.fileno(), self.timeout_s, late)
-            )
+            secured.handshake(lambda: gevent.socket.wait_read(plain.fileno(), self.timeout_s, late))
         except BaseException:
             plain.close()
             raise

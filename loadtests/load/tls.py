@@ -62,7 +62,7 @@ class TlsSocket:
         There is never more that the socket could not tell of: a server may send head and body in
         a record each. With `flags` it is the socket's own answer.
         """
-        sealed = self._plain.recv(size, flags)
+        sealed = b"" if self._has_ended else self._plain.recv(size, flags)
         if flags or not sealed:
             return sealed
         self._received.write(sealed)
@@ -70,8 +70,11 @@ class TlsSocket:
         try:
             while self._received.pending and not self._has_ended:
                 more = self._tls.read(RECORD)
-                self._has_ended = not more
                 data += more
+                if not more:  # the server's end, whose socket may stay open until it hears ours
+                    self._has_ended = True
+                    with contextlib.suppress(OSError):  # that ends the next wait
+                        self._plain.shutdown(socket.SHUT_RD)
         except ssl.SSLWantReadError:  # a part of a record, or a ticket
             if not data:
                 raise BlockingIOError(errno.EAGAIN, "no whole record") from None

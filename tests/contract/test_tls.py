@@ -39,16 +39,14 @@ def files(about: catalog.Service) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def secured(
-    start: Start, name: str, backend: Backend, files: dict[str, str]
-) -> Iterator[Service]:
+def secured(start: Start, name: str, backend: Backend, files: dict[str, str]) -> Iterator[Service]:
     """The service with TLS, and the real backend without it."""
     with start(name, BACKEND_URL=backend.url, WORKERS="1", **files) as running:
         yield running
 
 
 def test_answers(secured: Service, name: str, files: dict[str, str]) -> None:
-    """On one connection, which is kept, by TLS 1.3; the certificate is the one that it was given."""
+    """On one connection, which is kept, by TLS 1.3, with the certificate that it was given."""
     url = urlsplit(secured.url)
     assert url.scheme == "https"
     context = ssl.create_default_context(cafile=files["TLS_CERTIFICATE"])

@@ -72,16 +72,14 @@ def test_every_service_is_measured_both_ways(
     assert [*temporary.iterdir()] == []  # certificates and keys are gone
 
 
-def test_who_does_not_offer_it_is_left_out(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_does_not_offer_it_is_left_out(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     a, _ = stage("a", "b")
     description = a.folder / "service.toml"
     description.write_text(description.read_text().replace("tls = true", "tls = false"))
     (part,) = planned(monkeypatch, "a b")
     assert [service.label for service in part.services] == ["b", "b@tls"]
     assert part.description()["left_out"] == {"a": "it does not offer TLS"}
-    with pytest.raises(UnknownProfile, match="nothing is left .* a: it does not offer TLS"):
+    with pytest.raises(UnknownProfile, match=r"nothing is left .* a: it does not offer TLS"):
         planned(monkeypatch, "a")
 
 
@@ -91,7 +89,7 @@ def test_one_that_is_measured_again_is_again_with_tls(stage: Stage) -> None:
     assert again.description()["again_of"] == "a@tls"
 
 
-@pytest.mark.parametrize("name", ["chat", "composite", "open", "capacity", "cores"])
+@pytest.mark.parametrize("name", ["chat", "composite", "open", "capacity", "cores", "payload"])
 def test_other_kinds_are_refused(name: str) -> None:
     with pytest.raises(UnknownProfile, match=f"TLS=1 is not for {name}: .* of the kind delay$"):
         plan.parts(name, "", "local", {}, tls=True)
@@ -124,7 +122,9 @@ def test_the_certificate_is_for_the_service_and_gone_after_it(stage: Stage) -> N
 
 def test_windows_are_those_of_a_service_without_it(stage: Stage, runtime: LocalRuntime) -> None:
     asked: dict[str, Any] = {"users": (5, 10), "delay_s": 0.05}
-    for users, window in zip((5, 10), closed(runtime, secured(stage("a")[0]), **asked), strict=True):
+    for users, window in zip(
+        (5, 10), closed(runtime, secured(stage("a")[0]), **asked), strict=True
+    ):
         assert window["requests"] > users
         assert (window["failures"], window["unanswered"]) == (0, 0)
         assert window["connections"] == window["unfinished"] == users
@@ -163,7 +163,9 @@ def test_a_service_with_another_certificate_is_not_measured(
     _, other = certificate.signed("localhost", "a", address="127.0.0.1")
     real = runtime.generator
     monkeypatch.setattr(
-        runtime, "generator", lambda plan: real(json.dumps(json.loads(plan) | {"certificate": other}))
+        runtime,
+        "generator",
+        lambda plan: real(json.dumps(json.loads(plan) | {"certificate": other})),
     )
     (only,) = events(runtime, secured(stage("a")[0]), users=(5,), delay_s=0.05)
     assert only["event"] == "broken"
@@ -201,18 +203,14 @@ def test_who_is_trusted(known: ssl.SSLContext, tmp_path: Path) -> None:
         assert server.requests == []
 
 
-def test_a_certificate_for_another_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_for_another_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context, text = tls_of(tmp_path, "elsewhere", address="127.0.0.2")
     monkeypatch.setattr(Connection, "trusted", tls.trusting(text))
     with Server(after_delay, context) as server:
         assert "CERTIFICATE_VERIFY_FAILED" in str(failed(server.url))
 
 
-def test_one_side_alone(known: ssl.SSLContext) -> None:
-    with Server(after_delay) as server:
-        assert failed(server.url.replace("http:", "https:")).kind == "refused"
+def test_without_tls_there_is_no_answer(known: ssl.SSLContext) -> None:
     with Server(after_delay, known) as server:
         assert failed(server.url.replace("https:", "http:")).kind in ("reset", "bad status")
         assert server.requests == []

@@ -244,6 +244,4 @@ def reproduce(run: Run, profile: str = "") -> str:
     if any("transport" in run.services.get(name, {}) for name in others):
         others = list(dict.fromkeys(name.partition("@")[0] for name in others))
         more += " TLS=1"
-    return (
-        f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}{more}'
-    )
+    return f'make bench PROFILE={profile} SERVICES="{" ".join(others)}" RUNTIME={run.runtime}{more}'

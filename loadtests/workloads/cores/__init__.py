@@ -40,5 +40,5 @@ class Cores(Settings):
         return self if self.processes else replace(self, processes=processes(max(1, cores)))
 
 
-KIND = replace(DELAY, settings=Cores, straight=False, spread=True)
+KIND = replace(DELAY, settings=Cores, straight=False, spread=True, tls=False)
 """As in `delay`: the service is another one only by its number of processes."""

@@ -38,4 +38,4 @@ class Payload(Settings):
             yield f"sizes must be whole KiB, up to {contract.MAX_JSON}"
 
 
-KIND = replace(DELAY, settings=Payload, route="/json", straight=False)
+KIND = replace(DELAY, settings=Payload, route="/json", straight=False, tls=False)
