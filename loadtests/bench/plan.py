@@ -73,6 +73,8 @@ def parts(
         raise UsageError("TLS=1 and PYTHONS each measure a service several times: leave one out")
     if tls and places.asked():
         raise UnknownRuntime("TLS=1 is for services on this machine: leave SERVICE_HOST out")
+    if tls and load_processes.port:  # which know it by another name than the certificate
+        raise UnknownRuntime("TLS=1 is for a load of this machine: leave LOAD_WORKERS out")
     on = interpreters.named(pythons)
     if on and runtime_name == "compose":
         raise UnknownRuntime("PYTHONS are of local processes: leave RUNTIME=compose out")

@@ -82,6 +82,11 @@ REFUSED = {
         {"SERVICE_HOST": "ssh://far"},
         "TLS=1 is for services on this machine: leave SERVICE_HOST out",
     ),
+    "TLS from elsewhere": (
+        ("bench", "--tls", "--load-workers", "2"),
+        {},
+        "TLS=1 is for a load of this machine: leave LOAD_WORKERS out",
+    ),
     "TLS of another's": (
         ("bench", "--tls", "--file", "waits.toml"),
         {},
