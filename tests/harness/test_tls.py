@@ -17,7 +17,8 @@ from pages import page
 from servers import Server, after_delay, tls_of
 from test_generator import closed, events
 
-from loadtests import catalog
+from loadtests import catalog, record
+from loadtests.advise.sources import sources
 from loadtests.bench import plan, profiles, rounds
 from loadtests.bench.profiles import UnknownProfile
 from loadtests.catalog import TLS, TRANSPORTS, Service
@@ -26,7 +27,7 @@ from loadtests.load.connection import Connection
 from loadtests.load.failure import RequestFailed
 from loadtests.record import Run
 from loadtests.report import sections
-from loadtests.report.results import facts, parts
+from loadtests.report.results import facts, parts, stored
 from loadtests.report.tables.controlled import CAPTION
 from loadtests.runtime import certificate
 from loadtests.runtime.local import LocalRuntime
@@ -254,3 +255,13 @@ def test_a_report_has_the_ratio_and_says_of_what(tmp_path: Path) -> None:
     (part,) = parts.split(run)
     assert "with TLS in place of plain HTTP (sanic@tls ÷ sanic)" in sections.of(part).finding(part)
     assert facts.reproduce(run).endswith('SERVICES="sanic" RUNTIME=local TLS=1')
+
+
+def test_no_advice_is_from_it(tmp_path: Path) -> None:
+    """As half of its services are none that one could name."""
+    for name, run in (("plain", runs.made_up()), ("both", both_ways(runs.made_up()))):
+        folder = tmp_path / name / "run"
+        folder.mkdir(parents=True)
+        record.save(run, folder / "run.json")
+    assert sources(stored.read(tmp_path / "plain")) is not None
+    assert sources(stored.read(tmp_path / "both")) is None
