@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +122,9 @@ def test_they_ask_where_the_bench_is(stage: Stage, away: LocalRuntime) -> None:
     def lap(self: Laps, name: str) -> None:
         if name == "warming_up_s":
             for pid in workers(one.process.pid):
-                found = psutil.Process(pid).net_connections("tcp")
-                seen.update(each.raddr.ip for each in found if each.raddr)
+                with suppress(psutil.Error):  # it has just ended
+                    found = psutil.Process(pid).net_connections("tcp")
+                    seen.update(each.raddr.ip for each in found if each.raddr)
         real(self, name)
 
     with elsewhere(away) as one, pytest.MonkeyPatch.context() as context:
