@@ -17,6 +17,7 @@ REFUSED = (
     b"GET /?delay=0 HTTP/0.9\r\nHost: a\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 6\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET /?delay=0 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\r\n5\r\nhello\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"1" * 5000 + b"\r\n\r\n",
     b"GET /health\nHost: a\r\n\r\n",
     b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
