@@ -144,6 +144,8 @@ def _without_hover(spec: Spec) -> None:
 NEEDLESS = re.compile(
     r" (?:class|role|pointer-events|aria-[a-z]+|stroke-miterlimit|text-rendering|font-family"
     r'|xmlns:xlink|display)="[^"]*"|(?: (?:fill-opacity|opacity|stroke-width)="1")(?=[ />])'
+    r'| (?:font-weight="normal"|text-anchor="start"|stroke-dasharray="1,0"|font-size="12px")'
+    r'| transform="translate\(0,0\)"'
 )
 UNSEEN = re.compile(r'<path(?: d="[^"]*")?/>|<path[^>]* d=""[^>]*/>|<text[^>]*></text>')
 CIRCLE = re.compile(r'<path ([^>]*)d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
@@ -157,5 +159,18 @@ def _lean(svg: str) -> str:
     svg = PLACES.sub(lambda place: re.sub(r"(\.\d)\d+", r"\1", place[0]), svg)
     for _ in range(4):  # groups in groups
         svg = re.sub(r"<g(?: [^>]*)?>\s*</g>|<g/>", "", svg)
-    svg = svg.replace("<svg ", f'<svg font-family="{theme.FONT}" ', 1)
-    return svg.replace("><g", ">\n<g") + "\n"
+    svg = svg.replace("<svg ", f'<svg font-family="{theme.FONT}" font-size="12px" ', 1)
+    return _unwrapped(svg).replace("><g", ">\n<g") + "\n"
+
+
+def _unwrapped(svg: str) -> str:
+    """The SVG without groups that say nothing."""
+    kept: list[bool] = []  # of the groups that are open
+
+    def tag(found: re.Match[str]) -> str:
+        if found[0] != "</g>":
+            kept.append(found[0] != "<g>")
+            return found[0] if kept[-1] else ""
+        return "</g>" if kept.pop() else ""
+
+    return re.sub(r"</g>|<g(?: [^>]*)?>", tag, svg)

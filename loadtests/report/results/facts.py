@@ -68,6 +68,8 @@ def runtime(run: Run) -> str:
     """How the services ran, and the load where it was not as it mostly is, in a few words."""
     said = {"local": "local processes", "compose": "containers"}[run.runtime]
     said += " on machines of their own" if run.machines else ""
+    tls = any(about.get("transport") for about in run.services.values())
+    said += ", without and with TLS" if tls else ""
     most = max(given.get("load_processes", 0) for given in run.workloads.values())
     return f"{said}, load of {most} {'process' if most == 1 else 'processes'}" if most else said
 
