@@ -63,6 +63,7 @@ def test_a_huge_body_is_right_with_nothing_but_spaces_in_it() -> None:
     assert judged(200, huge, RIGHT)[0] == "wrong"
 
 
+BEFORE = "before the fault it answers"
 FAULTY = Path(__file__).with_name("faulty_service.py")
 Try = Callable[..., list[Point]]
 
@@ -76,7 +77,11 @@ def attempt(stage: Stage) -> Try:
     def make(way: str, *faults: str, **given: float) -> list[Point]:
         service = stage(script=FAULTY, mine=way)[0]
         with runtime:
-            return turn(runtime, service, faults, **given)
+            found = turn(runtime, service, faults, **given)
+            # The machine stood still for as long as the service's timeout.
+            if any(BEFORE in reason for point in found for reason in point.invalid_because):
+                found = turn(runtime, service, faults, **given)
+        return found
 
     return make
 

@@ -18,7 +18,7 @@ from math import sqrt
 
 from loadtests.workloads.open_rate.sustained import Verdict
 
-FIRST_RPS, LOWEST_RPS, HIGHEST_RPS = 100.0, 0.2, 50_000.0
+FIRST_RPS, LOWEST_RPS, HIGHEST_RPS = 100.0, 0.2, 1_000_000.0
 NEAR = 1.1  # what the probes leave between two rates
 CLOSE = 1.04  # what the windows do
 AGAIN = 2
