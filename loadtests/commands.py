@@ -163,7 +163,7 @@ def _compile(lock: Path, *arguments: str, given: Iterable[str] = ()) -> None:
 
 def free_port_given(what: str, text: str) -> int:
     """The port `text` names; UsageError if it names none, or one that is taken."""
-    port = quantities.count(what, text, "a port from 1 to 65535", most=65535)
+    port = quantities.port(what, text)
     if not is_free(port, HOST):
         raise UsageError(
             f"{what} {port} on {HOST} is taken: stop what listens there, or choose another"

@@ -57,6 +57,11 @@ def count(name: str, text: str, needed: str, least: int = 1, most: int = 9999) -
     return int(_within(value, least, most, name, needed, text))
 
 
+def port(name: str, text: str) -> int:
+    """A port; BadNumber where it is none."""
+    return count(name, text, "a port from 1 to 65535", most=65535)
+
+
 def share(name: str, text: str, needed: str = "a percentage like 5%") -> float:
     """0.05 for `5%`."""
     found = _matched("%", text)

@@ -10,19 +10,18 @@ from typing import Any
 from loadtests.bench.plan import Part
 from loadtests.catalog import ROOT
 from loadtests.errors import UsageError
+from loadtests.record import round_trips
 from loadtests.runtime.process import leashed
 
 PATIENCE_S = 60.0
 
 
 def gather(part: Part, patience_s: float = PATIENCE_S) -> list[dict[str, Any]]:
-    """The machine of each worker and the round trip to it; none where this one makes the load.
+    """The machine of each worker and the round trip to it.
 
     UsageError where there are too few of them within `patience_s`.
     """
     load = part.runtime.load_processes
-    if load.port is None:
-        return []
     machines = "another machine" if load.number == 1 else f"{load.number} other machines"
     print(f"waiting for make load MASTER=…, this machine, on {machines}", flush=True)
     plan = {"patience_s": patience_s, **load.said()}
@@ -39,6 +38,6 @@ def gather(part: Part, patience_s: float = PATIENCE_S) -> list[dict[str, Any]]:
 
 def told(workers: list[dict[str, Any]]) -> str:
     """Where the load comes from, in one line."""
-    said = [f"{one['host']} ({one['round_trip_ms']:g} ms away and back)" for one in workers]
+    said = round_trips.of_workers(workers)
     many = "" if len(said) == 1 else "s"
     return f"load: {len(said)} worker{many} on {', '.join(said)}"

@@ -100,9 +100,9 @@ def _see_that_all_divide(selected: list[Profile], load_processes: LoadProcesses)
     others = [one.name for one in selected if one.is_spread or not one.of_kind.divides]
     if others:
         able = ", ".join(name for name, kind in KINDS.items() if kind.divides and not kind.spread)
-        asked = "LOAD_WORKERS" if load_processes.port else "LOAD_PROCESSES"
+        asked = f"{load_processes.variable}={load_processes.number}"
         raise UnknownProfile(
-            f"{asked}={load_processes.number} is not for {', '.join(others)}: several processes "
+            f"{asked} is not for {', '.join(others)}: several processes "
             f"make the load of profiles of the kinds {able}"
         )
 

@@ -12,9 +12,6 @@ from loadtests.cli import options
 from loadtests.errors import INTERRUPTED, UsageError
 from loadtests.runtime import LOAD_PORT, LoadProcesses
 
-MOST = 256
-NEEDED = f"a whole number from 1 to {MOST}"
-
 
 def run(
     profile: options.Profile = "quick",
@@ -53,8 +50,7 @@ def run(
     load = _load(load_processes, load_workers, load_port)
     if file:
         if load.are_several:
-            asked = "LOAD_WORKERS" if load.port else "LOAD_PROCESSES"
-            raise UsageError(f"{asked} is for the services of this project, not for --file")
+            raise UsageError(f"{load.variable} is for the services of this project, not for --file")
         if tls:
             raise UsageError("TLS=1 is for the services of this project, not for --file")
         from loadtests.own import bench as own
@@ -82,13 +78,11 @@ def run(
 
 
 def _load(processes: str, workers: str, port: str) -> LoadProcesses:
-    """Who makes the load; UsageError where that is not to be had."""
-    number = quantities.count("LOAD_PROCESSES", processes, NEEDED, most=MOST)
+    """The processes that make the load; UsageError where they are not to be had."""
+    number = options.processes("LOAD_PROCESSES", processes)
     if not workers:
         return LoadProcesses(number)
     if number > 1:
         raise UsageError("LOAD_PROCESSES are here, LOAD_WORKERS on other machines: choose one")
-    away = quantities.count("LOAD_WORKERS", workers, NEEDED, most=MOST)
-    return LoadProcesses(
-        away, quantities.count("LOAD_PORT", port, "a port from 1 to 65535", most=65535)
-    )
+    away = options.processes("LOAD_WORKERS", workers)
+    return LoadProcesses(away, quantities.port("LOAD_PORT", port))

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from loadtests import quantities
+from loadtests.cli import options
 from loadtests.errors import UsageError
 from loadtests.runtime import LOAD_PORT
-
-MOST = 256
 
 
 def run(
@@ -22,8 +20,7 @@ def run(
     """Make load for a bench on another machine, until Ctrl-C."""
     from loadtests.load import away
 
-    needed = f"a whole number from 1 to {MOST}"
-    number = quantities.count("LOAD_PROCESSES", processes, needed, most=MOST)
+    number = options.processes("LOAD_PROCESSES", processes)
     if not master:
         raise UsageError("where does make bench run? make load MASTER=10.0.0.3")
     host, port = away.master_of(master, LOAD_PORT)

@@ -19,6 +19,7 @@ Results = Annotated[Path, typer.Option(help="the folder of all runs")]
 
 
 SETTINGS = ("WORKERS", "CONCURRENCY", "BACKEND_TIMEOUT_S")
+MOST_PROCESSES = 256
 OF_COMPOSE = ("SERVICE_CPUS", "LOAD_CPUS", "SERVICE_MEMORY", "PYTHON_IMAGE", "BUILD")
 
 
@@ -29,6 +30,12 @@ def told(runtime: str) -> str:
     names = (*SETTINGS, *((*OF_COMPOSE, *places.VARIABLES) if runtime == "compose" else ()))
     found = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
     return f"from the environment: {' '.join(found)}" if found else ""
+
+
+def processes(name: str, text: str) -> int:
+    """How many processes the variable `name` asks for; BadNumber as loadtests/quantities.py."""
+    needed = f"a whole number from 1 to {MOST_PROCESSES}"
+    return quantities.count(name, text, needed, most=MOST_PROCESSES)
 
 
 def load_told(processes: int, cpus: list[int]) -> str:

@@ -15,11 +15,11 @@ class Clock(NamedTuple):
     round_trip_s: float = 0.0
 
     def there(self, here: float) -> float:
-        """What it shows at an instant of this machine's."""
+        """Its reading at an instant of this machine's."""
         return here + self.ahead_s
 
     def here(self, there: float) -> float:
-        """What this machine's shows at an instant of its."""
+        """The reading of this machine's at an instant of its."""
         return there - self.ahead_s
 
 

@@ -1,8 +1,9 @@
-"""The round trips between machines of their own, as a sentence: they are in every response time."""
+"""The round trips between machines of their own, in words: they are in every response time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 BETWEEN = {
     "load_service": "load and service",
@@ -19,3 +20,12 @@ def told(found: Mapping[str, Mapping[str, float]]) -> str:
         if name in found
     ]
     return f"round trip between machines: {', '.join(said)}"
+
+
+def of_workers(workers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The machine of each worker that says one, and how far away it is, in a few words."""
+    return [
+        f"{one['host']} ({one['round_trip_ms']:g} ms away and back)"
+        for one in workers
+        if "host" in one
+    ]

@@ -51,6 +51,11 @@ class LoadProcesses:
         """Whether another process than the generator makes the load."""
         return self.number > 1 or self.port is not None
 
+    @property
+    def variable(self) -> str:
+        """The variable that asks for them."""
+        return "LOAD_WORKERS" if self.port else "LOAD_PROCESSES"
+
     def said(self) -> dict[str, int]:
         """How the generator's plan has them; of one process there is no word in it."""
         several = {"processes": self.number} if self.are_several else {}

@@ -105,7 +105,7 @@ def test_users_of_other_machines(stage: Stage, away: LocalRuntime) -> None:
 
 
 def test_arrivals_of_other_machines(stage: Stage, away: LocalRuntime) -> None:
-    """What is in flight, sampled by both clocks, is one series."""
+    """Samples of both clocks, of the requests in flight, are one series."""
     with elsewhere(away):
         (window,) = closed(
             away, stage("good")[0], kind="open", rates=(200,), delay_s=0.02, window_s=2.0

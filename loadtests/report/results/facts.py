@@ -95,9 +95,7 @@ def load_told(run: Run) -> str:
     """A sentence on who made the load; empty where it was the generator alone."""
     of_points = (point.generator_processes for point in run.points)
     processes: list[dict[str, Any]] = next(filter(None, of_points), [])
-    away = [f"{one['host']} ({one['round_trip_ms']:g} ms away and back)" for one in processes
-            if "host" in one]  # fmt: skip
-    if away:
+    if away := round_trips.of_workers(processes):
         return f"The load came from other machines: {joined(away)}."
     return f"{len(processes)} processes made the load." if processes else ""
 
