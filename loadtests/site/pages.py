@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from loadtests.catalog import Service
 from loadtests.report.pages import interactive, rendering
@@ -56,6 +57,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters |= {"slug": slug, "embedded": interactive.embedded, "size": size}
+        environment.filters["code"] = code
         environment.globals |= {
             "facts": facts,
             "troubles_of": troubles.of,
@@ -73,6 +75,12 @@ class Pages:
 def slug(text: str) -> str:
     """A text as part of a file's name, or as an id."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-") or "x"
+
+
+def code(text: str) -> Markup:
+    """The text of a file within a `pre`, with the empty lines that a page has nowhere else."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return Markup(text.replace("\n\n", "\n&#10;"))
 
 
 def size(svg: str) -> tuple[int, int]:

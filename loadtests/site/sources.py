@@ -79,20 +79,22 @@ def _name(folder: Path) -> str:
     return "-".join(folder.relative_to(SERVICES).parts)
 
 
-def _owner(service: str, folder: Path) -> str:
-    """The service whose page shows the files of a folder; empty where each one's own does.
+def _owner(service: str, path: Path) -> str:
+    """The service whose page shows a file; empty where each one's own does.
 
-    A folder that is no service is that of all below it: of lessons the first one shows it.
+    A folder that is no service is that of all below it. The first one shows its files; those that
+    say how it waits stand on the page of each, but for lessons.
     """
+    folder = path.parent
     if (folder / "service.toml").is_file():
         return _name(folder)
-    if catalog.load(service).kind != LESSON:
+    if path.name in FIRST and catalog.load(service).kind != LESSON:
         return ""
     return next(name for name in catalog.names() if folder in folders.chain(name, SERVICES))
 
 
 def _source(service: str, name: str, path: Path) -> Source:
-    owner = _owner(service, path.parent)
+    owner = _owner(service, path)
     relative = path.relative_to(SERVICES).as_posix()
     return Source(
         name, relative, path.read_text(encoding="utf-8"), owner if owner != service else ""

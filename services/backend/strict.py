@@ -225,8 +225,7 @@ class Strict:
         """Answer what the client has asked, though it may be gone; its calls count as abandoned."""
         if self.intake is LINGERING:
             return False
-        if self.intake is OPEN:
-            self.intake = ENDED
+        self.intake = ENDED  # also where it was CLOSED: nothing is in the buffer then
         calls = [slot for slot in self.queue if slot.is_call]
         for slot in calls:
             slot.is_call = False

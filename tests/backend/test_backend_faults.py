@@ -265,6 +265,15 @@ def test_each_ends_by_itself(faulty: Faulty, kind: str) -> None:
     assert faulty.until(lambda stats: stats["connections"] == 1)["in_flight"] <= (kind == "slow")
 
 
+@pytest.mark.parametrize("field", ["X-A: a", "Connection: close"])
+def test_a_connection_that_its_caller_has_closed_is_not_counted(faulty: Faulty, field: str) -> None:
+    """Though its answer is due much later."""
+    with faulty.client() as client:
+        client.send(get("/delay/60", field))
+        assert faulty.until(lambda stats: stats["in_flight"] == 1)["connections"] == 2
+    faulty.until(lambda stats: stats["connections"] == 1)
+
+
 def test_a_share_of_the_calls(faulty: Faulty) -> None:
     def statuses() -> list[int]:
         begin(faulty, "500", "0.3")

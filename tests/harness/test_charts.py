@@ -12,7 +12,7 @@ import runs
 from loadtests import record
 from loadtests.catalog import KINDS
 from loadtests.record import Run
-from loadtests.report.charts import bars, layers, lines, rows, theme
+from loadtests.report.charts import bars, layers, lean, lines, rows, theme
 from loadtests.report.charts.bars import Axis, Bar
 from loadtests.report.charts.chart import WIDTH, Chart, sized
 from loadtests.report.results import facts
@@ -186,3 +186,28 @@ def test_ticks_on_a_logarithmic_axis(low: float, high: float) -> None:
     found = rows.ticks(low, high)
     assert 3 <= len(found) <= 12
     assert found == sorted(found) and low <= found[0] <= found[-1] <= high
+
+
+def test_a_packed_chart_has_the_same_records() -> None:
+    """Those of several fields too: none is added, none is lost."""
+    spec = {"values": [{"a": 1.23456789, "b": None}, {"a": True, "c": "x"}]}
+    packed = Chart("", "", "", "", {"layer": [{"data": spec}], "width": 2.3456789}).packed
+    values = packed["layer"][0]["data"]["values"]
+    assert packed["width"] == 2.3456789
+    assert [
+        {name: of for name, of in zip(values["columns"], row, strict=True) if of != []}
+        for row in values["rows"]
+    ] == [{"a": 1.23457, "b": None}, {"a": True, "c": "x"}]
+
+
+def test_neighbours_say_once_how_they_look_alike() -> None:
+    drawn = (
+        '<svg width="9"><text fill="#222" text-anchor="end" transform="translate(1.04,2)">a</text>'
+        '<text fill="#222" text-anchor="end" transform="translate(3,4.56)">b</text>'
+        '<text fill="#222" transform="translate(5,6) rotate(9)">c</text></svg>'
+    )
+    assert lean.svg(drawn).partition(">")[2] == (
+        '\n<g fill="#222" text-anchor="end"><text x="1" y="2">a</text>'
+        '<text x="3" y="4.5">b</text></g>'
+        '<text fill="#222" transform="translate(5,6) rotate(9)">c</text></svg>\n'
+    )

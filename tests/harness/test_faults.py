@@ -18,7 +18,7 @@ from loadtests.bench.plan import Part
 from loadtests.catalog import Service
 from loadtests.record import Point, Run, summarise
 from loadtests.report import sections
-from loadtests.report.results import parts
+from loadtests.report.results import facts, parts
 from loadtests.runtime.local import LocalRuntime
 from loadtests.runtime.process import fetch
 from loadtests.workloads.faults import BACKEND, CALLERS, HARNESS, SAID
@@ -249,6 +249,22 @@ def test_an_exception_is_declared_in_service_toml() -> None:
     (chart,) = sections.of(part).charts(part)
     assert not [one for one in chart.records if one["framed"]]
     assert "upstream/issues/1" in str(sections.of(part).tables(part))
+    said = sections.of(part).finding(part)
+    assert said.endswith(f"{bad} hangs where the backend never answers, as declared.")
+
+
+def test_the_finding_says_once_what_several_services_do() -> None:
+    run = made_up()
+    for point in run.points:
+        if point.fault.get("kind") == "silent":
+            point.fault["none"] = 2
+    (part,) = parts.split(run)
+    names = facts.joined(list(run.services))
+    said = sections.of(part).finding(part)
+    assert said.endswith(f"{names} hang where the backend never answers.")
+    (chart,) = sections.of(part).charts(part)
+    both = ", ".join(f"{name} hangs" for name in run.services)
+    assert f"the backend never answers: 25 % right, {both}" in chart.alt
 
 
 def test_a_lookup_without_a_limit_is_declared_once() -> None:

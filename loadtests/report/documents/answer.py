@@ -25,8 +25,8 @@ def of(results: Results) -> list[str]:
 
 
 def below_which(results: Results) -> str:
-    """The effect of one change, and up to which load nothing of it matters."""
-    said = [(one_change, results.newest("cost")), (does_not_matter, results.newest("standard"))]
+    """Up to which load nothing matters, and what one change does where all else is the same."""
+    said = [(does_not_matter, results.newest("standard")), (one_change, results.newest("cost"))]
     return " ".join(filter(None, (say(found[1]) for say, found in said if found)))
 
 

@@ -160,22 +160,25 @@ def finding(part: Part, figure: Measured, where: str) -> str:
 
 
 def _widest(part: Part, figure: Measured) -> Iterator[str]:
-    """The largest change by each thing; where none is known, all, and that rounds are too few."""
+    """The largest change by each thing; last, of things for which none is known, all of them."""
+    unsure: dict[tuple[str, str], str] = {}
     for thing, pairs in _by_thing(part).items():
         stock = [pair for pair in pairs if not part.marks.keys() & set(pair)]
         known = {pair: times for pair in stock if (times := figure.times(*pair))}
+        said = {
+            pair: f"{facts.times(times)} with {_swapped(part, thing, pair)}"
+            for pair, times in known.items()
+        }
         sure = [pair for pair in known if not figure.order.tied(*pair)]
         if sure:
-            pair = max(sure, key=lambda pair: abs(log(known[pair])))
-            yield f"{facts.times(known[pair])} with {_swapped(part, thing, pair)}"
-        elif known:
-            named = [
-                f"{facts.times(known[pair])} with {_swapped(part, thing, pair)}" for pair in known
-            ]
-            fewest = min(figure.rounds(*pair) for pair in known)
-            are = "is" if fewest == 1 else "are"
-            too_few = f"which {facts.rounds(fewest)} {are} too few to tell from no change"
-            yield f"{facts.joined(named)}, {too_few}"
+            yield said[max(sure, key=lambda pair: abs(log(known[pair])))]
+        else:
+            unsure |= said
+    if unsure:
+        fewest = min(figure.rounds(*pair) for pair in unsure)
+        are = "is" if fewest == 1 else "are"
+        too_few = f"which {facts.rounds(fewest)} {are} too few to tell from no change"
+        yield f"{facts.joined(list(unsure.values()))}, {too_few}"
 
 
 def _swapped(part: Part, thing: str, pair: tuple[str, str]) -> str:

@@ -12,6 +12,13 @@ from loadtests.workloads.faults import SAID
 from loadtests.workloads.faults.cells import Outcome, outcomes
 
 MOST_NAMED = 3
+# Of one service, and of several.
+VERBS = {
+    "wrong": ("answers wrong", "answer wrong"),
+    "hangs": ("hangs", "hang"),
+    "leaks": ("leaks", "leak"),
+    "stays ill": ("stays ill", "stay ill"),
+}
 LEFT = {
     "slots": "slots gone",
     "calls": "calls still open",
@@ -34,7 +41,7 @@ def _pairs(part: Part) -> list[Pair]:
 
 
 def finding(part: Part) -> str:
-    """How many cells are as they should be, and the first that are not."""
+    """How many cells are as they should be, and what most of the others are."""
     tried = [(name, one) for name, one in _pairs(part) if one.during and not one.invalid]
     if not tried:
         return ""
@@ -43,9 +50,27 @@ def finding(part: Part) -> str:
         f"No wrong answer, no request without one, and nothing left behind in "
         f"{len(tried) - len(broken)} of {len(tried)} services × faults"
     )
-    named = [f"{name} {one.broken} where {SAID[one.fault]}" for name, one in broken[:MOST_NAMED]]
-    more = f"; and {len(broken) - MOST_NAMED} more" if len(broken) > MOST_NAMED else ""
-    return said + (f": {'; '.join(named)}{more}." if named else ".")
+    kinds = _by_kind(broken)
+    named = [_many(pairs) for pairs in kinds[:MOST_NAMED]]
+    if more := sum(map(len, kinds[MOST_NAMED:])):
+        named.append(f"{more} more in the table")
+    return said + (f": {'; '.join(named)}." if named else ".")
+
+
+def _by_kind(broken: list[Pair]) -> list[list[Pair]]:
+    """Those that do the same under the same fault, the most first."""
+    found: dict[tuple[str, str], list[Pair]] = {}
+    for name, one in broken:
+        found.setdefault((one.broken, one.fault), []).append((name, one))
+    return sorted(found.values(), key=len, reverse=True)
+
+
+def _many(pairs: list[Pair]) -> str:
+    """What they do, and whether all of them declare it."""
+    names, one = [name for name, _ in pairs], pairs[0][1]
+    who = facts.joined(names) if len(names) <= MOST_NAMED else f"{len(names)} services"
+    declared = ", as declared" if all(one.excuse for _, one in pairs) else ""
+    return f"{who} {VERBS[one.broken][len(names) > 1]} where {SAID[one.fault]}{declared}"
 
 
 def tables(part: Part) -> list[Table]:
@@ -111,9 +136,18 @@ def charts(part: Part) -> list[Chart]:
         "the others got a 502 or a 504, as they should. Framed: what must not be: a wrong answer, "
         "none within the timeout, or something left behind. Each cell leads to what happened."
     )
-    alt = "; ".join(f"{cell.service}, {cell.row}: {cell.said}" for cell in cells)
+    rows = ((fault, [pair for pair in pairs if pair[1].fault == fault]) for fault in SAID)
+    alt = "; ".join(_row(fault, of_it) for fault, of_it in rows if of_it)
     title = "Requests answered right while something is broken"
     return [Chart(f"{part.prefix}faults", title, caption, alt, matrix.chart(part.run, cells))]
+
+
+def _row(fault: str, pairs: list[Pair]) -> str:
+    """A row of the picture in words: the range of its cells, and those that are not well."""
+    shares = [one.share for _, one in pairs if one.share is not None and not one.skipped]
+    ends = dict.fromkeys(f"{end(shares):.0f}" for end in (min, max)) if shares else ["–"]
+    ill = "".join(f", {name} {one.broken}" for name, one in pairs if one.broken)
+    return f"{SAID[fault]}: {' to '.join(ends)} % right{ill}"
 
 
 def _said(one: Outcome) -> str:

@@ -27,6 +27,20 @@
     Object.values(spec).forEach((inner) => walk(inner, each));
   }
 
+  // The spec that a figure holds; its records, which name their fields once (Chart.packed in
+  // chart.py), are records again.
+  function read(figure) {
+    const spec = JSON.parse(figure.querySelector("script").textContent);
+    walk(spec, (part) => {
+      if (!part.values?.columns) return;
+      const { columns, rows } = part.values;
+      part.values = rows.map((row) => Object.fromEntries(
+        columns.map((name, at) => [name, row[at]]).filter(([, of]) => !Array.isArray(of)),
+      ));
+    });
+    return spec;
+  }
+
   // The spec for a place of so many pixels, without what is hidden; as `sized` in chart.py.
   function sized(source, width) {
     const spec = structuredClone(source);
@@ -91,7 +105,7 @@
     constructor(figure) {
       this.figure = figure;
       this.place = figure.querySelector(".plot");
-      this.spec = JSON.parse(figure.querySelector("script").textContent);
+      this.spec = read(figure);
       this.width = 0;
       figure.querySelector(".tools")?.addEventListener("click", (event) => {
         const format = event.target.dataset.format;
