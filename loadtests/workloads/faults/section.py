@@ -119,12 +119,13 @@ def charts(part: Part) -> list[Chart]:
     pairs = _pairs(part)
     if not pairs:
         return []
+    is_narrow = len({name for name, _ in pairs}) > matrix.MOST_LEVEL
     cells = [
         matrix.Cell(
             service=name,
             row=SAID[one.fault],
             share=one.share,
-            said=_said(one),
+            said=_said(one, is_narrow),
             is_framed=bool(one.broken or one.invalid) and not one.excuse,
             told=happened(one),
             link=f"#{_anchor(part, name, one.fault)}",
@@ -150,12 +151,14 @@ def _row(fault: str, pairs: list[Pair]) -> str:
     return f"{SAID[fault]}: {' to '.join(ends)} % right{ill}"
 
 
-def _said(one: Outcome) -> str:
+def _said(one: Outcome, is_narrow: bool) -> str:
+    """The share and what is wrong, or where both have no room the latter."""
     if one.skipped:
         return facts.NOTHING
     if one.share is None:
         return "×"
-    return " ".join(filter(None, [f"{one.share:.0f}", one.broken]))
+    share = "" if is_narrow and one.broken else f"{one.share:.0f}"
+    return " ".join(filter(None, [share, one.broken]))
 
 
 SECTION = Section(
