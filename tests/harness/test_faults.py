@@ -27,7 +27,7 @@ from loadtests.workloads.faults.outcome import HUGE_BYTES, judged
 
 RIGHT = b'{"delay":0.05,"id":"f1"}'
 FAST = {
-    "kind": "faults", "title": "", "rounds": 1, "warmup_s": 0.1, "window_s": 3.0, "delay_s": 0.05,
+    "kind": "faults", "title": "", "rounds": 1, "warmup_s": 0.1, "window_s": 6.0, "delay_s": 0.05,
     "rate_rps": 20, "fault_s": 0.5, "timeout_s": 2.0,
 }  # fmt: skip
 # A huge body takes seconds of a busy core, and its reader's time with it.
