@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -106,6 +107,13 @@ def test_every_link_leads_somewhere(site: Path, pages: dict[str, Page]) -> None:
             ):
                 lost.append(f"{path}: {link}")
     assert lost == []
+
+
+def test_every_cell_of_a_matrix_leads_to_its_row(site: Path, pages: dict[str, Page]) -> None:
+    text = (site / "profiles/faults.html").read_text(encoding="utf-8")
+    specs = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    links = re.findall(r'"#([^"]*-[^"]*)"', "".join(specs))
+    assert links and set(links) <= set(of(pages["profiles/faults.html"], "id"))
 
 
 def test_every_page_is_named_and_no_id_is_there_twice(pages: dict[str, Page]) -> None:
