@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,8 +57,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"slug": slug, "embedded": interactive.embedded, "size": size}
-        environment.filters["code"] = code
+        environment.filters |= {"slug": slug, "size": size, "code": code}
+        environment.filters["embedded"] = interactive.embedded
         environment.globals |= {
             "facts": facts,
             "troubles_of": troubles.of,
@@ -79,8 +80,7 @@ def slug(text: str) -> str:
 
 def code(text: str) -> Markup:
     """The text of a file within a `pre`, with the empty lines that a page has nowhere else."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return Markup(text.replace("\n\n", "\n&#10;"))
+    return Markup(html.escape(text, quote=False).replace("\n\n", "\n&#10;"))
 
 
 def size(svg: str) -> tuple[int, int]:

@@ -22,8 +22,8 @@ VEGA_LITE = "6.4"
 FURNITURE = 50  # pixels of axes and titles
 WIDTH = 760  # pixels of a still picture: about the column of a page on GitHub
 NARROW = 520  # pixels: less has no room for a number behind each name
-ABSENT: list[Any] = []  # in a row of a packed spec: the record has no such field
 NARROW_COLUMNS = 3  # of a legend
+ABSENT: list[Any] = []  # in a row of a packed spec: the record has no such field
 PERFECT_TOLD = (
     " The dash-dotted line is a perfect service: the generator straight at the backend, the best "
     "that this machine can show."

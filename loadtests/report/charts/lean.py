@@ -69,9 +69,7 @@ def _grouped(drawn: str) -> str:
     for shapes in _alike(drawn):
         look = _look(shapes[0])
         if len(look) * (len(shapes) - 1) > len("<g></g>\n"):
-            own = (INHERITED.sub("", shape[0].partition(">")[0]) for shape in shapes)
-            rest = (shape[0].partition(">")[2] for shape in shapes)
-            inner = "".join(f"{one}>{other}" for one, other in zip(own, rest, strict=True))
+            inner = "".join(shape[0].replace(shape[2], _rest(shape), 1) for shape in shapes)
             pieces += [drawn[end : shapes[0].start()], f"<g{look}>{inner}</g>"]
             end = shapes[-1].end()
     return "".join(pieces) + drawn[end:]
@@ -92,3 +90,8 @@ def _alike(drawn: str) -> Iterator[list[re.Match[str]]]:
 def _look(shape: re.Match[str]) -> str:
     """The attributes of a shape that a group may have in its place."""
     return "".join(INHERITED.findall(shape[2]))
+
+
+def _rest(shape: re.Match[str]) -> str:
+    """Its other attributes."""
+    return INHERITED.sub("", shape[2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from loadtests.report.charts import matrix
 from loadtests.report.charts.chart import Chart
 from loadtests.report.results import facts
@@ -66,7 +68,7 @@ def _by_kind(broken: list[Pair]) -> list[list[Pair]]:
 
 
 def _many(pairs: list[Pair]) -> str:
-    """What they do, and whether all of them declare it."""
+    """The fault of these services in words, and whether all of them declare it."""
     names, one = [name for name, _ in pairs], pairs[0][1]
     who = facts.joined(names) if len(names) <= MOST_NAMED else f"{len(names)} services"
     declared = ", as declared" if all(one.excuse for _, one in pairs) else ""
@@ -137,16 +139,16 @@ def charts(part: Part) -> list[Chart]:
         "the others got a 502 or a 504, as they should. Framed: what must not be: a wrong answer, "
         "none within the timeout, or something left behind. Each cell leads to what happened."
     )
-    rows = ((fault, [pair for pair in pairs if pair[1].fault == fault]) for fault in SAID)
-    alt = "; ".join(_row(fault, of_it) for fault, of_it in rows if of_it)
+    rows = groupby(pairs, lambda pair: pair[1].fault)
+    alt = "; ".join(_row(fault, list(of_it)) for fault, of_it in rows)
     title = "Requests answered right while something is broken"
     return [Chart(f"{part.prefix}faults", title, caption, alt, matrix.chart(part.run, cells))]
 
 
 def _row(fault: str, pairs: list[Pair]) -> str:
     """A row of the picture in words: the range of its cells, and those that are not well."""
-    shares = [one.share for _, one in pairs if one.share is not None and not one.skipped]
-    ends = dict.fromkeys(f"{end(shares):.0f}" for end in (min, max)) if shares else ["–"]
+    shares = [one.share for _, one in pairs if one.share is not None]
+    ends = dict.fromkeys(f"{end(shares):.0f}" for end in (min, max)) if shares else [facts.NOTHING]
     ill = "".join(f", {name} {one.broken}" for name, one in pairs if one.broken)
     return f"{SAID[fault]}: {' to '.join(ends)} % right{ill}"
 
