@@ -66,3 +66,9 @@ def configure(environment: Environment, **_: Any) -> None:
     """Take over what the command line or the form says, in every process."""
     users.configure(environment)
     last.update(vars(environment.parsed_options))
+
+
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
+def wait_for_last(environment: Environment, **_: Any) -> None:
+    """Without the web UI: count what all workers have counted."""
+    reports.wait_for_last(environment)

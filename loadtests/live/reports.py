@@ -13,6 +13,8 @@ from typing import Any
 import gevent
 from locust.env import Environment
 from locust.exception import RPCError
+from locust.rpc import Message
+from locust.runners import STATE_MISSING, MasterRunner
 
 from loadtests.live.figures import Tally
 from loadtests.live.users import Kinds
@@ -20,6 +22,7 @@ from loadtests.live.users import Kinds
 MESSAGE = "figures"  # its type, to Locust
 EVERY_S = 1.0
 SAMPLES = 10  # of what is in flight, in each report
+LEAVE_S = 10.0  # a worker that has answered its last request has this long to say so
 
 
 def send(environment: Environment, kinds: Kinds) -> None:
@@ -45,3 +48,19 @@ def _report_for_ever(environment: Environment, kinds: Kinds, tally: Tally) -> No
         begun = now
         with contextlib.suppress(RPCError):  # the process with the web UI is away for a moment
             runner.send_message(MESSAGE, report)
+
+
+def wait_for_last(environment: Environment) -> None:
+    """Wait until each worker has sent its last counts and left, where the test ends with Locust.
+
+    Locust waits half a second, its users' last requests included, and then says fewer than were.
+    """
+    runner = environment.runner
+    options = environment.parsed_options
+    if not (isinstance(runner, MasterRunner) and options and options.headless):
+        return
+    for worker in runner.clients.all:
+        runner.server.send_to_client(Message("quit", None, worker.id))  # type: ignore[no-untyped-call]
+    with gevent.Timeout(environment.stop_timeout + LEAVE_S, False):
+        while any(worker.state != STATE_MISSING for worker in runner.clients.all):
+            gevent.sleep(0.05)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.catalog import ROOT
+from loadtests.runtime.process import free_port
 
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 PROBE = Path(__file__).with_name("probe.py")
@@ -52,6 +53,12 @@ def run(
     )
     assert done.returncode in (0, 1), done.stderr
     return read(folder)
+
+
+def two_processes() -> tuple[str, ...]:
+    """Options for two that make load; Locust's own port would be another test's, too."""
+    port = str(free_port())
+    return ("--processes", "2", "--master-bind-port", port, "--master-port", port)
 
 
 def environment(**variables: str) -> dict[str, str]:

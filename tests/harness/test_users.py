@@ -255,11 +255,20 @@ def right_percentiles(stats: locusts.Stats) -> bool:
 
 def test_two_processes_count_all_requests(tmp_path: Path) -> None:
     with Server(uneven) as server:
-        stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", "--processes", "2")
+        stats = locusts.run(tmp_path, server.url, 20, 3, "--delay", "0.1", *locusts.two_processes())
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
     assert (server.connections, precise(stats.response_times)) == (20, True)
     assert stats.requests > 20  # each user more than once
     assert right_percentiles(stats)
+
+
+def test_what_is_answered_after_the_end_is_counted(tmp_path: Path) -> None:
+    """Locust itself waits half a second for what its processes have counted."""
+    with Server(after_delay) as server:
+        stats = locusts.run(tmp_path, server.url, 20, 2, "--delay", "4", *locusts.two_processes())
+    assert (stats.requests, stats.failures) == (len(server.requests), 0)
+    assert min(stats.response_times) >= 3999.9  # all of them
+    assert stats.requests > 2
 
 
 def test_master_and_worker_count_all_requests(tmp_path: Path) -> None:
