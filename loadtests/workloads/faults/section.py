@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from loadtests.report.charts import matrix
+from loadtests.report.charts import matrix, theme
 from loadtests.report.charts.chart import Chart
 from loadtests.report.results import facts
 from loadtests.report.results.parts import Part
@@ -37,9 +37,11 @@ def _anchor(part: Part, name: str, fault: str) -> str:
 
 
 def _pairs(part: Part) -> list[Pair]:
-    """Every cell, those of a fault beside each other."""
+    """Every cell, those of a fault beside each other, and of them those of a model."""
     found = outcomes(part)
-    return [(name, found[name][fault]) for fault in SAID for name in found if fault in found[name]]
+    models = {name: theme.MODELS.index(theme.look(part.run, name).model) for name in found}
+    names = sorted(found, key=lambda name: (models[name], name))
+    return [(name, found[name][fault]) for fault in SAID for name in names if fault in found[name]]
 
 
 def finding(part: Part) -> str:
