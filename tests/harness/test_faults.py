@@ -220,14 +220,29 @@ def test_the_matrix_leads_to_what_happened(tmp_path: Path) -> None:
     shown: Page = page(run, tmp_path)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     anchors = set(re.findall(r'<tr id="([^"]+)"', html))
-    links = {one["link"] for one in chart.records}
+    cells = [one for one in chart.records if not one.get("heading")]
+    links = {one["link"] for one in cells}
     assert len(links) == 2 * len(SAID)
     assert {link.removeprefix("#") for link in links} == anchors
     assert shown.tables["Requests under each fault"]
-    framed = [(one["service"], one["said"]) for one in chart.records if one["framed"]]
-    assert framed == [(list(run.services)[1], "25 hangs")]
-    assert {one["said"] for one in chart.records} == {"25", "25 hangs", "–"}
+    framed = [(one["service"], one["words"], one["sign"]) for one in cells if one["framed"]]
+    assert framed == [(list(run.services)[1], "25 hangs", "!")]
+    assert {one["words"] for one in cells} == {"25", "25 hangs", "–"}
+    assert {one["sign"] for one in cells} == {"", "!"}
     assert "href" not in chart.svg  # a still picture leads nowhere
+
+
+def test_a_phone_has_room_for_signs_only() -> None:
+    (part,) = parts.split(made_up())
+    (chart,) = sections.of(part).charts(part)
+    wide, narrow = (
+        re.findall(r"<text[^>]*>([^<]*)<", chart.still(width)) for width in (760, 340)
+    )
+    assert {"25", "25 hangs", "–"} < set(wide) and "!" not in wide
+    assert narrow.count("!") == 1 and not {"25", "25 hangs", "–"} & set(narrow)
+    for words in (wide, narrow):  # faults are told by who has them
+        assert words.index("The backend") < words.index("never answers")
+        assert words.index("Other callers") < words.index("send half a request")
 
 
 def test_rounds_are_taken_together() -> None:
@@ -247,7 +262,7 @@ def test_an_exception_is_declared_in_service_toml() -> None:
     run.services[bad]["exceptions"] = {"fault silent": "upstream/issues/1"}
     (part,) = parts.split(run)
     (chart,) = sections.of(part).charts(part)
-    assert not [one for one in chart.records if one["framed"]]
+    assert not [one for one in chart.records if one.get("framed")]
     assert "upstream/issues/1" in str(sections.of(part).tables(part))
     said = sections.of(part).finding(part)
     assert said.endswith(f"{bad} hangs where the backend never answers, as declared.")

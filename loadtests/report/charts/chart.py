@@ -21,7 +21,8 @@ Spec = dict[str, Any]
 VEGA_LITE = "6.4"
 FURNITURE = 50  # pixels of axes and titles
 WIDTH = 760  # pixels of a still picture: about the column of a page on GitHub
-NARROW = 520  # pixels: less has no room for a number behind each name
+NARROW = 520  # pixels: less has no room for all words
+SHORTER = {"label": "service", "words": "sign"}  # fields of texts, and what stands there then
 NARROW_COLUMNS = 3  # of a legend
 ABSENT: list[Any] = []  # in a row of a packed spec: the record has no such field
 PERFECT_TOLD = (
@@ -112,7 +113,7 @@ def sized(spec: Spec, width: int) -> Spec:
     spec = copy.deepcopy(spec)
     about = spec.get("usermeta", {})
     if width < NARROW:
-        _without_numbers(spec)
+        _shorten(spec)
     if "around" not in about:
         spec["width"] = width
         return spec
@@ -123,16 +124,15 @@ def sized(spec: Spec, width: int) -> Spec:
     return spec
 
 
-def _without_numbers(spec: Any) -> None:
-    """Leave of the labels the names alone."""
+def _shorten(spec: Any) -> None:
     if isinstance(spec, list):
         for one in spec:
-            _without_numbers(one)
+            _shorten(one)
     elif isinstance(spec, dict):
         text = spec.get("text")
-        if isinstance(text, dict) and text.get("field") == "label":
-            text["field"] = "service"
-        _without_numbers(list(spec.values()))
+        if isinstance(text, dict):
+            text["field"] = SHORTER.get(text.get("field"), text.get("field"))
+        _shorten(list(spec.values()))
 
 
 def _without_hover(spec: Spec) -> None:

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from loadtests.record import Run
 from loadtests.report.charts import heat, rows, theme
 from loadtests.report.charts.chart import Spec
 
 FRAMED = {"test": "datum.framed"}
+CELLS = [{"filter": f"!datum.{rows.HEADING}"}]
 MOST_LEVEL = 5  # services whose names stand beside each other
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of `row`: a share in percent, what is `said` in it, and `told` beside a pointer.
+    """A cell of `row`, one of the rows of a `group`: a share in percent, and its `words`.
 
-    One that `is_framed` is not as it should be. A `link` leads to more on it.
+    One that `is_framed` is not as it should be. Where there is no room for words stands its
+    `sign`. A pointer is `told` more of it, and a `link` leads there.
     """
 
     service: str
+    group: str
     row: str
     share: float | None
-    said: str
+    words: str
+    sign: str = ""
     is_framed: bool = False
     told: str = ""
     link: str = ""
@@ -34,52 +39,48 @@ class Cell:
 
 def chart(run: Run, cells: Sequence[Cell]) -> Spec:
     """The spec; rows and columns are in the order of the cells."""
-    data = [
-        {
-            "service": cell.service,
-            **theme.look(run, cell.service).fields,
-            "row": cell.row,
-            "value": cell.share,
-            "said": cell.said,
-            "told": cell.told,
-            "link": cell.link,
-            "framed": cell.is_framed,
-        }
-        for cell in cells
-    ]
+    data: list[rows.Record] = []
+    for group, found in groupby(cells, lambda cell: cell.group):
+        data.append({**rows.heading(group), "row": group})
+        data += [_record(run, cell) for cell in found]
     services = {cell.service for cell in cells}
-    angle = 0 if len(services) <= MOST_LEVEL else -40
-    axis = {"domain": False, "ticks": False, "labelOverlap": False}
+    angle = 0 if len(services) <= MOST_LEVEL else -90  # tilted, the last would be cut off
     strength = {"domain": [0, 100], "range": [heat.FAINTEST, heat.STRONGEST], "clamp": True}
-    linked = {"href": {"field": "link"}}
+    columns = {
+        "field": "service",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {
+            "domain": False,
+            "ticks": False,
+            "labelOverlap": False,
+            "orient": "top",
+            "labelAngle": angle,
+        },
+    }
     tooltip = [
         *rows.ABOUT,
-        {"field": "row", "title": "when"},
+        {"field": "group", "title": "when"},
+        {"field": "row", "title": "it"},
         rows.number("value", "% right"),
         {"field": "told", "title": "the others"},
     ]
+    shared = {"x": columns, "href": {"field": "link"}, "tooltip": tooltip}
     return {
         "data": {"values": data},
         "width": "container",
         "height": {"step": rows.STEP + 3},
         "autosize": {"type": "fit-x", "contains": "padding"},
-        "encoding": {
-            "y": {"field": "row", "type": "nominal", "sort": None, "title": None, "axis": axis},
-            "x": {
-                "field": "service",
-                "type": "nominal",
-                "sort": None,
-                "title": None,
-                "axis": {**axis, "orient": "top", "labelAngle": angle},
-            },
-        },
+        "encoding": {"y": rows.place(data, field="row")},
         "layer": [
             rows.order(),
             {
+                "transform": CELLS,
                 "mark": {"type": "rect", "strokeWidth": 1.6},
                 "encoding": {
-                    **linked,
-                    "color": rows.colour(data),
+                    **shared,
+                    "color": rows.colour(data, columns=2),  # more are wider than on a phone
                     "fillOpacity": {
                         "field": "value",
                         "type": "quantitative",
@@ -87,12 +88,27 @@ def chart(run: Run, cells: Sequence[Cell]) -> Spec:
                         "legend": None,
                     },
                     "stroke": {"condition": {**FRAMED, "value": "#888888"}, "value": None},
-                    "tooltip": tooltip,
                 },
             },
             {
+                "transform": CELLS,
                 "mark": {"type": "text", "fontSize": 11},
-                "encoding": {**linked, "text": {"field": "said"}, "tooltip": tooltip},
+                "encoding": {**shared, "text": {"field": "words"}},
             },
         ],
+    }
+
+
+def _record(run: Run, cell: Cell) -> rows.Record:
+    return {
+        "service": cell.service,
+        **theme.look(run, cell.service).fields,
+        "group": cell.group,
+        "row": cell.row,
+        "value": cell.share,
+        "words": cell.words,
+        "sign": cell.sign,
+        "told": cell.told,
+        "link": cell.link,
+        "framed": cell.is_framed,
     }

@@ -28,9 +28,9 @@ def heading(title: str, model: str = "") -> Record:
     return {"service": title, "model": model, "said": "", HEADING: True}
 
 
-def place(records: Sequence[Record], named: bool = True) -> Spec:
+def place(records: Sequence[Record], named: bool = True, field: str = "service") -> Spec:
     """The encoding of rows in the order of the data; names of groups are bold."""
-    heads = [one["service"] for one in records if one.get(HEADING)]
+    heads = [one[field] for one in records if one.get(HEADING)]
     axis: Spec = {"domain": False, "ticks": False, "labelPadding": 6, "labelOverlap": False}
     if heads:
         axis |= {
@@ -40,7 +40,7 @@ def place(records: Sequence[Record], named: bool = True) -> Spec:
             }
         }
     return {
-        "field": "service",
+        "field": field,
         "type": "nominal",
         "sort": None,
         "title": None,

@@ -10,7 +10,7 @@ from loadtests.report.results import facts
 from loadtests.report.results.parts import Part
 from loadtests.report.section import Section
 from loadtests.report.tables.cells import Cell, Column, Row, Table, count, service, text
-from loadtests.workloads.faults import SAID
+from loadtests.workloads.faults import BACKEND, CALLERS, HARNESS, SAID
 from loadtests.workloads.faults.cells import Outcome, outcomes
 
 MOST_NAMED = 3
@@ -29,6 +29,8 @@ LEFT = {
     "files": "more files and sockets open",
     "threads": "more threads",
 }
+BROKEN, OTHERS = "The backend", "Other callers"
+ALONE = BACKEND | HARNESS | CALLERS  # what one of these does
 Pair = tuple[str, Outcome]
 
 
@@ -127,9 +129,11 @@ def charts(part: Part) -> list[Chart]:
     cells = [
         matrix.Cell(
             service=name,
-            row=SAID[one.fault],
+            group=OTHERS if one.fault in CALLERS else BROKEN,
+            row=ALONE[one.fault],
             share=one.share,
-            said=_said(one, is_narrow),
+            words=_words(one, is_narrow),
+            sign="!" if one.broken or one.invalid else "",
             is_framed=bool(one.broken or one.invalid) and not one.excuse,
             told=happened(one),
             link=f"#{_anchor(part, name, one.fault)}",
@@ -139,7 +143,8 @@ def charts(part: Part) -> list[Chart]:
     caption = (
         "In a cell the requests that got their right answer while the fault lasted, in percent; "
         "the others got a 502 or a 504, as they should. Framed: what must not be: a wrong answer, "
-        "none within the timeout, or something left behind. Each cell leads to what happened."
+        "none within the timeout, or something left behind. A small screen shows shades, and a ! "
+        "for each that is not well. Each cell leads to what happened."
     )
     rows = groupby(pairs, lambda pair: pair[1].fault)
     alt = "; ".join(_row(fault, list(of_it)) for fault, of_it in rows)
@@ -155,7 +160,7 @@ def _row(fault: str, pairs: list[Pair]) -> str:
     return f"{SAID[fault]}: {' to '.join(ends)} % right{ill}"
 
 
-def _said(one: Outcome, is_narrow: bool) -> str:
+def _words(one: Outcome, is_narrow: bool) -> str:
     """The share and what is wrong, or where both have no room the latter."""
     if one.skipped:
         return facts.NOTHING

@@ -15,7 +15,8 @@
   const themes = JSON.parse(document.getElementById("chart-themes").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const hidden = { model: new Set(), kind: new Set(), service: new Set() };
-  const NARROW = 520; // pixels: less has no room for a number behind each name
+  const NARROW = 520; // pixels: less has no room for all words
+  const SHORTER = { label: "service", words: "sign" }; // as in chart.py
   let printing = false;
 
   const shown = (record) => !["model", "kind", "service"].some((field) => hidden[field].has(record[field]));
@@ -52,7 +53,7 @@
         const encoded = part[channel];
         if (encoded && (encoded.field === "model" || encoded.field === "kind")) encoded.legend = null;
       }
-      if (width < NARROW && part.text && part.text.field === "label") part.text.field = "service";
+      if (width < NARROW && part.text) part.text.field = SHORTER[part.text.field] ?? part.text.field;
     });
     if (!("around" in about)) {
       // As a number, as Vega-Lite warns of what fits across and has steps downwards.
