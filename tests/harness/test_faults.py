@@ -235,9 +235,7 @@ def test_the_matrix_leads_to_what_happened(tmp_path: Path) -> None:
 def test_a_phone_has_room_for_signs_only() -> None:
     (part,) = parts.split(made_up())
     (chart,) = sections.of(part).charts(part)
-    wide, narrow = (
-        re.findall(r"<text[^>]*>([^<]*)<", chart.still(width)) for width in (760, 340)
-    )
+    wide, narrow = (re.findall(r"<text[^>]*>([^<]*)<", chart.still(width)) for width in (760, 340))
     assert {"25", "25 hangs", "–"} < set(wide) and "!" not in wide
     assert narrow.count("!") == 1 and not {"25", "25 hangs", "–"} & set(narrow)
     for words in (wide, narrow):  # faults are told by who has them

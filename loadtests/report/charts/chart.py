@@ -130,8 +130,8 @@ def _shorten(spec: Any) -> None:
             _shorten(one)
     elif isinstance(spec, dict):
         text = spec.get("text")
-        if isinstance(text, dict):
-            text["field"] = SHORTER.get(text.get("field"), text.get("field"))
+        if isinstance(text, dict) and text.get("field") in SHORTER:
+            text["field"] = SHORTER[text["field"]]
         _shorten(list(spec.values()))
 
 
