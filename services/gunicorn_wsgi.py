@@ -32,6 +32,11 @@ def on_starting(arbiter: Arbiter) -> None:
         start.check_threads()
 
 
+def ssl_context(config: object, default: object) -> object:
+    """The same as for all others, in place of gunicorn's own."""
+    return start.tls()
+
+
 def pre_request(worker: Worker, request: Request) -> None:
     """Have the answer say `Connection: close` where the connection is to end after it.
 

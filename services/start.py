@@ -18,7 +18,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,9 +29,7 @@ BACKLOG = 4096  # as many may connect in one instant; the default of most server
 DRAIN_S = 30  # that what is in flight at SIGTERM may take
 KEEP_ALIVE_S = 75  # that a server keeps an idle connection of a client, where it can be told
 
-NAME = os.environ.get("SERVICE") or sys.exit(
-    "run a service with: python services/folders.py run NAME"
-)
+NAME = os.environ.get("SERVICE") or sys.exit("try: python services/folders.py run NAME")
 SETTINGS = contract.settings(os.environ)
 CERTIFICATE, KEY = os.environ.get("TLS_CERTIFICATE"), os.environ.get("TLS_KEY")  # files
 
@@ -112,6 +110,8 @@ def tls() -> ssl.SSLContext | None:
         context.load_cert_chain(CERTIFICATE, KEY)
     except OSError as error:  # of which ssl.SSLError is one
         sys.exit(f"TLS_CERTIFICATE {CERTIFICATE}, TLS_KEY {KEY}: {error.strerror or error}")
+    # At the first read, where servers expect that a client hangs up: gevent's do not before it.
+    context.wrap_socket = partial(context.wrap_socket, do_handshake_on_connect=False)
     return context
 
 

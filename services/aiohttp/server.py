@@ -44,10 +44,7 @@ async def serve(listener: socket.socket, routes: web.RouteTableDef) -> None:
     app.add_routes(routes)
     app.on_shutdown.append(chat.close_all)
     runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=start.KEEP_ALIVE_S,
-        shutdown_timeout=start.DRAIN_S,
+        app, access_log=None, keepalive_timeout=start.KEEP_ALIVE_S, shutdown_timeout=start.DRAIN_S
     )
     await runner.setup()
     await web.SockSite(runner, listener, backlog=start.BACKLOG, ssl_context=start.tls()).start()

@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -82,6 +83,26 @@ def test_a_request_without_tls_is_not_answered(secured: Service, files: dict[str
     assert b" 200 " not in said
     assert b"ok" not in said
     assert fetch(f"{secured.url}/health", certificate=files["TLS_CERTIFICATE"])[0] == 200
+
+
+@pytest.mark.parametrize("sent", [0, 100, 10_000], ids=["nothing", "a part", "all"])
+def test_a_handshake_that_breaks_off_is_no_traceback(
+    secured: Service, files: dict[str, str], sent: int
+) -> None:
+    """A caller that gave up connecting: it closes after so many bytes of its first message."""
+    url = urlsplit(secured.url)
+    before = len(secured.log().encode())
+    hello = ssl.MemoryBIO()
+    half = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="a")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        half.do_handshake()
+    first = hello.read()
+    assert len(first) > 100
+    with socket.create_connection((url.hostname, url.port), TIMEOUT_S) as connection:
+        connection.sendall(first[:sent])
+    assert fetch(f"{secured.url}/health", certificate=files["TLS_CERTIFICATE"])[0] == 200
+    time.sleep(0.2)  # a log comes when it comes
+    assert b"Traceback" not in secured.log_since(before)
 
 
 def test_what_is_in_flight_at_sigterm_is_finished(
