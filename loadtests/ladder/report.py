@@ -114,7 +114,11 @@ def chart(rungs: list[dict[str, Any]]) -> Chart:
                         "type": "nominal",
                         "title": "backend",
                         "scale": {"domain": delays, "range": ["circle", "diamond", "square"]},
-                        "legend": {"symbolFillColor": "#888888", "symbolStrokeWidth": 0},
+                        "legend": {
+                            "orient": "bottom",
+                            "symbolFillColor": "#888888",
+                            "symbolStrokeWidth": 0,
+                        },
                     },
                     "tooltip": [
                         {"field": "service", "title": "rung"},

@@ -48,6 +48,28 @@ LIGHTHOUSE = shutil.which(
 )
 
 
+# Whether the first font of the pictures is there; and their texts that reach beyond them.
+HAS_FONT = """
+const width = (font) => {
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = `12px ${font}`;
+  return context.measureText("flask-threads").width;
+};
+return width("'Liberation Sans', monospace") !== width("monospace");
+"""
+BEYOND = """
+return [...document.querySelectorAll("p")].flatMap((one) => {
+  const paper = one.firstElementChild.getBoundingClientRect();
+  return [...one.querySelectorAll("text")].filter((text) => {
+    const box = text.getBoundingClientRect();
+    const beyond = [box.right - paper.right, paper.left - box.left, paper.top - box.top,
+                    box.bottom - paper.bottom];
+    return Math.max(...beyond) > 1;
+  }).map((text) => `${one.id}: ${text.textContent}`);
+});
+"""
+
+
 def earlier(run: Run, slow: str) -> Run:
     """The run as it would have been a day before, when one service used half of the CPU."""
     before = replace(run, started_at=f"2026-01-01{run.started_at[10:]}", commit="0" * 40)
@@ -291,7 +313,6 @@ def until(browser: webdriver.Chrome, text: str, selector: str) -> str:
     return found.text
 
 
-@needs_browser
 def test_the_files_of_lessons_stand_once() -> None:
     """Services that people run are shown whole, whoever has the same files."""
     names = ("flask-gevent", "flask-threads", "scratch-epoll", "scratch-poll", "scratch-select")
@@ -304,6 +325,7 @@ def test_the_files_of_lessons_stand_once() -> None:
     }  # fmt: skip
 
 
+@needs_browser
 def test_a_person_asks_and_reads_the_source(open_page: webdriver.Chrome) -> None:
     browser = open_page
     browser.find_element(By.LINK_TEXT, "Ask for your numbers").click()
@@ -369,6 +391,20 @@ def test_a_phone_shows_every_kind_of_page(site: Path, browser: webdriver.Chrome,
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = axe.run(options={"runOnly": tags})["violations"]
     assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
+
+
+@needs_browser
+def test_no_chart_is_cut_off(site: Path, browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """Of all pictures, the narrow ones too, every text is within."""
+    pictures = sorted(site.rglob("*.svg"))
+    assert any("-narrow" in path.name for path in pictures)
+    drawn = (f'<p id="{path.name}">{path.read_text(encoding="utf-8")}</p>' for path in pictures)
+    page = tmp_path / "all.html"
+    page.write_text(f'<meta charset="utf-8">{"".join(drawn)}', encoding="utf-8")
+    browser.get(page.as_uri())
+    if not browser.execute_script(HAS_FONT):
+        pytest.skip("the pictures' font, Liberation Sans, is not installed: another is wider")
+    assert browser.execute_script(BEYOND) == []
 
 
 class Quiet(SimpleHTTPRequestHandler):

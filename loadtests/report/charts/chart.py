@@ -23,7 +23,7 @@ FURNITURE = 50  # pixels of axes and titles
 WIDTH = 760  # pixels of a still picture: about the column of a page on GitHub
 NARROW = 520  # pixels: less has no room for all words
 SHORTER = {"label": "service", "words": "sign"}  # fields of texts, and what stands there then
-NARROW_COLUMNS = 3  # of a legend
+NARROW_COLUMNS = 2  # of a legend
 ABSENT: list[Any] = []  # in a row of a packed spec: the record has no such field
 PERFECT_TOLD = (
     " The dash-dotted line is a perfect service: the generator straight at the backend, the best "

@@ -80,7 +80,7 @@ def chart(run: Run, cells: Sequence[Cell]) -> Spec:
                 "mark": {"type": "rect", "strokeWidth": 1.6},
                 "encoding": {
                     **shared,
-                    "color": rows.colour(data, columns=2),  # more are wider than on a phone
+                    "color": rows.colour(data),
                     "fillOpacity": {
                         "field": "value",
                         "type": "quantitative",
