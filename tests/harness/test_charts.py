@@ -11,11 +11,13 @@ import runs
 
 from loadtests import record
 from loadtests.catalog import KINDS
+from loadtests.paths import RESULTS
 from loadtests.record import Run
+from loadtests.report import sections
 from loadtests.report.charts import bars, layers, lean, lines, rows, theme
 from loadtests.report.charts.bars import Axis, Bar
 from loadtests.report.charts.chart import WIDTH, Chart, sized
-from loadtests.report.results import facts
+from loadtests.report.results import facts, stored
 from loadtests.report.results.parts import split
 from loadtests.workloads.delay import section as delay
 
@@ -211,3 +213,17 @@ def test_neighbours_say_once_how_they_look_alike() -> None:
         '<text x="3" y="4.5">b</text></g>'
         '<text fill="#222" transform="translate(5,6) rotate(9)">c</text></svg>\n'
     )
+
+
+def test_a_logarithmic_axis_has_no_zero() -> None:
+    """Vega draws one at the other end: a wait that theory says is none was the longest of all."""
+    found = 0
+    for entry in stored.read(RESULTS, check=False).entries:
+        for part in split(entry.run):
+            for chart in sections.of(part).charts(part):
+                if '"type": "log"' in json.dumps(chart.spec):
+                    found += 1
+                    for one in chart.records:
+                        values = [one[end] for end in ("low", "value", "high") if end in one]
+                        assert all(value is None or value > 0 for value in values), chart.name
+    assert found

@@ -168,7 +168,12 @@ class Lines:
         return math.log10(max(value, 1e-12)) if self.ticks else value
 
     def _points(self, values: Mapping[int, float]) -> list[Record]:
-        return [{"at": self.places[level], "value": value} for level, value in values.items()]
+        # A logarithmic axis has no 0, and Vega would draw it at the other end.
+        least = self.scale["domain"][0]
+        return [
+            {"at": self.places[level], "value": max(value, least)}
+            for level, value in values.items()
+        ]
 
     def spec(self) -> Spec:
         data = self._records()
