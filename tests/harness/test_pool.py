@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import re
 from collections.abc import Iterator
 from math import exp, inf
 from typing import Any
@@ -14,7 +15,9 @@ from test_generator import closed, without_lateness
 
 from loadtests.bench.profiles import made
 from loadtests.paths import RESULTS
+from loadtests.report import sections
 from loadtests.report.results import stored
+from loadtests.report.results.parts import split
 from loadtests.runtime.local import LocalRuntime
 from loadtests.workloads import delays
 from loadtests.workloads.delays import Delays
@@ -167,6 +170,21 @@ def test_what_is_added_to_each_delay(stage: Stage, runtime: LocalRuntime) -> Non
 def test_a_service_that_skips_the_wait_is_found_out(stage: Stage, runtime: LocalRuntime) -> None:
     steady, _ = closed(runtime, stage(hasty="skips")[0], **POOL)
     assert any("before the backend's: no wait" in problem for problem in steady["problems"])
+
+
+def test_the_picture_marks_little_s_law_and_the_queues_that_grow() -> None:
+    (run,) = [
+        entry.run
+        for entry in stored.read(RESULTS, check=False).entries
+        if "pool" in entry.run.workloads
+    ][:1]
+    (part,) = [one for one in split(run) if one.name == "pool"]
+    for chart in sections.of(part).charts(part):
+        words = [one["words"] for one in chart.records if "words" in one]
+        assert words.count("Little's law") == 1
+        grown = re.findall(r"queue \+([0-9]+)[^/]*/s", " ".join(words))
+        assert len(grown) == len([slots for slots in run.workloads["pool"]["slots"] if slots <= 20])
+        assert all(int(rps) > 5 for rps in grown)
 
 
 def test_each_number_of_slots_is_a_start_of_its_own() -> None:

@@ -53,6 +53,26 @@ def across(style: str, points: Sequence[Record]) -> Spec:
     }
 
 
+def upright(records: Sequence[Record], before: bool) -> Spec:
+    """Their `words`, from the axis upwards, before or behind their places."""
+    side = {"baseline": "bottom", "dy": -4} if before else {"baseline": "top", "dy": 4}
+    return {
+        "data": {"values": list(records)},
+        "mark": {"type": "text", "angle": 270, "align": "left", "dx": 4, "fontSize": 11, **side},
+        "encoding": {"y": {"value": "height"}, "text": {"field": "words"}},
+    }
+
+
+def mark(at: float, words: str) -> list[Spec]:
+    """A line at a place between the levels, and its words."""
+    rule = {
+        "data": {"values": [{"at": at}]},
+        "mark": {"type": "rule", "style": "limit"},
+        "encoding": {"y": {"value": 0}, "y2": {"value": "height"}},
+    }
+    return [rule, upright([{"at": at, "words": words}], before=True)]
+
+
 def points(data: Sequence[Record]) -> Spec:
     colour = rows.colour(data)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from loadtests.report.charts import bars, layers, rows, theme
 from loadtests.report.charts.bars import Axis, Bar
@@ -175,6 +176,18 @@ class Lines:
             for level, value in values.items()
         ]
 
+    def _words(self) -> list[Spec]:
+        """The words that stand upright on levels, and between them."""
+        measure, made = self.series.measure, []
+        if measure.notes:
+            notes = [{"at": self.places[level], "words": words} for level, words in measure.notes]
+            made.append(layers.upright(notes, before=False))
+        for (low, before), (high, after) in pairwise(self.places.items()):
+            if measure.mark and low < measure.mark[0] <= high:
+                share = (measure.mark[0] - low) / (high - low)
+                made += layers.mark(before + share * (after - before), measure.mark[1])
+        return made
+
     def spec(self) -> Spec:
         data = self._records()
         series = self.series
@@ -185,6 +198,7 @@ class Lines:
                 for style, values in lines.items()
                 if values
             ),
+            *self._words(),
             *([layers.line(data, "also", 0.8)] if series.measure.also else []),
             layers.line(data, "value", 1.8),
             layers.whiskers(data),

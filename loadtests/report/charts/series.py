@@ -17,7 +17,7 @@ class Measure:
     `scale` brings it to the unit on the axis; `limit` is its arithmetic bound
     for users and a delay in seconds, in that unit. `also` is a second figure, a thin line beside
     the first; `lines` are the names of the two. Levels that are `proportional` lie as far apart as
-    their numbers.
+    their numbers. `mark` is a place between the levels, and its name; `notes` are words on levels.
     """
 
     name: str
@@ -31,6 +31,8 @@ class Measure:
     also: str = ""
     lines: tuple[str, str] | None = None
     proportional: bool = False
+    mark: tuple[float, str] | None = None
+    notes: tuple[tuple[int, str], ...] = ()
 
 
 class Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -150,14 +150,30 @@ def _chart(part: Part, load: Load, rows: list[Summary]) -> Chart:
         f"The wait for a slot, {load.delays.name} delays",
         "added at p99, ms",
         f"Of {load.words}. By Little's law {facts.number(load.occupied)} slots are in use on "
-        "average: with fewer the queue grows, and nothing is drawn. The dashed line is queueing "
-        "theory.",
+        "average, where the upright line is: with no more the queue grows, by so many requests/s, "
+        "and nothing else is drawn. The dashed line is queueing theory.",
         limit=by_theory,
+        mark=(load.occupied, "Little's law"),
+        notes=tuple(_growing(part, load, rows)),
     )
     at = {(row.service, slots): row for row in rows if (slots := slots_of(part, row))}
     names = list(dict.fromkeys(row.service for row in rows))
     series = Series(part.run, measure, names, at, "slots", load.delays.mean_s)
     return lines.chart(part, series, f"{part.prefix}pool-{load.delays.name}", measure.title)
+
+
+def _growing(part: Part, load: Load, rows: list[Summary]) -> Iterator[tuple[int, str]]:
+    """The slots with which no queue ends, and by how much those of the services grew."""
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        slots = slots_of(part, row)
+        if slots and not theory.is_stable(load.rate_rps, load.delays, slots):
+            grown = arriving.at(part, row.service, row.scenario, lambda point: point.growth_rps)
+            found.setdefault(slots, []).extend([grown.spread.median] if grown else [])
+    for slots, many in found.items():
+        ends = dict.fromkeys(f"{end(many):.0f}" for end in (min, max)) if many else {}
+        if ends:
+            yield slots, f"queue +{' to '.join(ends)}/s"
 
 
 SECTION = Section(
