@@ -14,7 +14,7 @@ from loadtests.catalog import KINDS
 from loadtests.paths import RESULTS
 from loadtests.record import Run
 from loadtests.report import sections
-from loadtests.report.charts import bars, layers, lean, lines, rows, theme
+from loadtests.report.charts import bars, layers, lean, rows, theme
 from loadtests.report.charts.bars import Axis, Bar
 from loadtests.report.charts.chart import WIDTH, Chart, sized
 from loadtests.report.results import facts, stored
@@ -142,7 +142,7 @@ def test_many_services_get_a_panel_a_model_with_their_values() -> None:
 
 def test_names_beside_lines_do_not_hide_each_other() -> None:
     for wanted in ([50.0] * 6, [0, 1, 2, 60, 61], [99, 99, 99], [5.0]):
-        placed = lines.apart([float(pixels) for pixels in wanted], 13, 110)
+        placed = layers.apart([float(pixels) for pixels in wanted], 13, 110)
         gaps = [after - before for before, after in pairwise(placed)]
         assert all(gap >= 13 - 1e-9 for gap in gaps)
         assert max(placed) <= 110

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from loadtests.report.charts import rows, theme
 from loadtests.report.charts.chart import Spec
 from loadtests.report.charts.rows import Record
-from loadtests.report.charts.series import Series
+from loadtests.report.charts.series import Measure, Series
 
 LEGEND = {"symbolType": "stroke", "symbolStrokeColor": "#888888"}
 # By the wheel with a key held, so that a page still scrolls; dragged with a mouse, not a finger.
@@ -53,8 +54,20 @@ def across(style: str, points: Sequence[Record]) -> Spec:
     }
 
 
-def upright(records: Sequence[Record], before: bool) -> Spec:
-    """Their `words`, from the axis upwards, before or behind their places."""
+def words(measure: Measure, places: Mapping[int, float]) -> list[Spec]:
+    """The words that stand upright on levels and, beside a line, between them."""
+    notes = [{"at": places[level], "words": said} for level, said in measure.notes]
+    made = [_upright(notes, before=False)] if notes else []
+    for (low, before), (high, after) in pairwise(places.items()):
+        if measure.mark and low < measure.mark[0] <= high:
+            share = (measure.mark[0] - low) / (high - low)
+            place = {"at": before + share * (after - before)}
+            made.append(_vertical(place))
+            made.append(_upright([{**place, "words": measure.mark[1]}], before=True))
+    return made
+
+
+def _upright(records: Sequence[Record], before: bool) -> Spec:
     side = {"baseline": "bottom", "dy": -4} if before else {"baseline": "top", "dy": 4}
     return {
         "data": {"values": list(records)},
@@ -63,14 +76,12 @@ def upright(records: Sequence[Record], before: bool) -> Spec:
     }
 
 
-def mark(at: float, words: str) -> list[Spec]:
-    """A line at a place between the levels, and its words."""
-    rule = {
-        "data": {"values": [{"at": at}]},
+def _vertical(place: Record) -> Spec:
+    return {
+        "data": {"values": [place]},
         "mark": {"type": "rule", "style": "limit"},
         "encoding": {"y": {"value": 0}, "y2": {"value": "height"}},
     }
-    return [rule, upright([{"at": at, "words": words}], before=True)]
 
 
 def points(data: Sequence[Record]) -> Spec:
@@ -138,3 +149,16 @@ def hover(series: Series) -> Spec:
             ],
         },
     }
+
+
+def apart(wanted: Sequence[float], gap: float, height: float) -> list[float]:
+    """Places as near to the wanted ones, which ascend, as a gap between any two allows."""
+    placed = list(wanted)
+    for at in range(1, len(placed)):
+        placed[at] = max(placed[at], placed[at - 1] + gap)
+    # Pushed down too far: back up from the bottom.
+    limit = height - gap / 2
+    for at in reversed(range(len(placed))):
+        placed[at] = min(placed[at], limit)
+        limit = placed[at] - gap
+    return placed

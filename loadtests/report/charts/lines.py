@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from loadtests.report.charts import bars, layers, rows, theme
 from loadtests.report.charts.bars import Axis, Bar
@@ -150,7 +149,7 @@ class Lines:
             pixels = self._pixels(drawn[-1].median) if drawn else self.height
             wanted.append(Label(name, self.series.label(name) + number, pixels))
         wanted.sort(key=lambda label: label.wanted)
-        placed = apart([label.wanted for label in wanted], LINE, self.height)
+        placed = layers.apart([label.wanted for label in wanted], LINE, self.height)
         return {
             label.service: (label.text, self._value(pixels))
             for label, pixels in zip(wanted, placed, strict=True)
@@ -176,18 +175,6 @@ class Lines:
             for level, value in values.items()
         ]
 
-    def _words(self) -> list[Spec]:
-        """The words that stand upright on levels, and between them."""
-        measure, made = self.series.measure, []
-        if measure.notes:
-            notes = [{"at": self.places[level], "words": words} for level, words in measure.notes]
-            made.append(layers.upright(notes, before=False))
-        for (low, before), (high, after) in pairwise(self.places.items()):
-            if measure.mark and low < measure.mark[0] <= high:
-                share = (measure.mark[0] - low) / (high - low)
-                made += layers.mark(before + share * (after - before), measure.mark[1])
-        return made
-
     def spec(self) -> Spec:
         data = self._records()
         series = self.series
@@ -198,7 +185,7 @@ class Lines:
                 for style, values in lines.items()
                 if values
             ),
-            *self._words(),
+            *layers.words(series.measure, self.places),
             *([layers.line(data, "also", 0.8)] if series.measure.also else []),
             layers.line(data, "value", 1.8),
             layers.whiskers(data),
@@ -253,16 +240,3 @@ class Lines:
     def _y(self) -> Spec:
         made = rows.across(self.series.measure.axis, self.scale, self.ticks)
         return made | {"axis": {**made["axis"], "titlePadding": 8}}
-
-
-def apart(wanted: Sequence[float], gap: float, height: float) -> list[float]:
-    """Places as near to the wanted ones, which ascend, as a gap between any two allows."""
-    placed = list(wanted)
-    for at in range(1, len(placed)):
-        placed[at] = max(placed[at], placed[at - 1] + gap)
-    # Pushed down too far: back up from the bottom.
-    limit = height - gap / 2
-    for at in reversed(range(len(placed))):
-        placed[at] = min(placed[at], limit)
-        limit = placed[at] - gap
-    return placed
