@@ -180,7 +180,7 @@ def test_the_picture_marks_little_s_law_and_the_queues_that_grow() -> None:
     ][:1]
     (part,) = [one for one in split(run) if one.name == "pool"]
     for chart in sections.of(part).charts(part):
-        words = [one["words"] for one in chart.records if "words" in one]
+        words = [one["note"] for one in chart.records if "note" in one]
         assert words.count("Little's law") == 1
         grown = re.findall(r"queue \+([0-9]+)[^/]*/s", " ".join(words))
         assert len(grown) == len([slots for slots in run.workloads["pool"]["slots"] if slots <= 20])

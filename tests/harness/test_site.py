@@ -398,7 +398,8 @@ def test_no_chart_is_cut_off(site: Path, browser: webdriver.Chrome, tmp_path: Pa
     """Of all pictures, the narrow ones too, every text is within."""
     pictures = sorted(site.rglob("*.svg"))
     assert any("-narrow" in path.name for path in pictures)
-    drawn = (f'<p id="{path.name}">{path.read_text(encoding="utf-8")}</p>' for path in pictures)
+    drawn = [f'<p id="{path.name}">{path.read_text(encoding="utf-8")}</p>' for path in pictures]
+    assert not [one for one in drawn if "undefined" in one or "NaN" in one]
     page = tmp_path / "all.html"
     page.write_text(f'<meta charset="utf-8">{"".join(drawn)}', encoding="utf-8")
     browser.get(page.as_uri())

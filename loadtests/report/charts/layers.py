@@ -56,14 +56,14 @@ def across(style: str, points: Sequence[Record]) -> Spec:
 
 def words(measure: Measure, places: Mapping[int, float]) -> list[Spec]:
     """The words that stand upright on levels and, beside a line, between them."""
-    notes = [{"at": places[level], "words": said} for level, said in measure.notes]
+    notes = [{"at": places[level], "note": said} for level, said in measure.notes]
     made = [_upright(notes, before=False)] if notes else []
     for (low, before), (high, after) in pairwise(places.items()):
         if measure.mark and low < measure.mark[0] <= high:
             share = (measure.mark[0] - low) / (high - low)
             place = {"at": before + share * (after - before)}
             made.append(_vertical(place))
-            made.append(_upright([{**place, "words": measure.mark[1]}], before=True))
+            made.append(_upright([{**place, "note": measure.mark[1]}], before=True))
     return made
 
 
@@ -72,7 +72,7 @@ def _upright(records: Sequence[Record], before: bool) -> Spec:
     return {
         "data": {"values": list(records)},
         "mark": {"type": "text", "angle": 270, "align": "left", "dx": 4, "fontSize": 11, **side},
-        "encoding": {"y": {"value": "height"}, "text": {"field": "words"}},
+        "encoding": {"y": {"value": "height"}, "text": {"field": "note"}},
     }
 
 
