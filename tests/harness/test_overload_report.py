@@ -28,7 +28,7 @@ def test_the_finding_names_who_comes_back(tmp_path: Path) -> None:
     said = finding(run_overload.run())
     assert said.startswith("Callers that give up after 1 s: back are sanic after 1 s, ")
     assert "flask-threads after 3 s and tornado after 6 s." in said
-    assert "sanic after 2 s and flask-threads after 8 s; not within 12 s tornado." in said
+    assert "sanic after 2 s and flask-threads after 8 s; not within 11 s tornado." in said
 
 
 def test_how_it_goes(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_how_it_goes(tmp_path: Path) -> None:
     assert [cells[2] for cells in rows.values()] == ["1", "3", "6"]
     retried = table(run, tmp_path, COURSE + RETRY.capitalize())
     assert [cells[1] for cells in retried.values()] == ["3.00"] * 3  # attempts a request
-    assert [cells[3] for cells in retried.values()] == ["2", "8", "> 12"]
+    assert [cells[3] for cells in retried.values()] == ["2", "8", "> 11"]
     assert [cells[5] for cells in retried.values()] == ["0.500", "0.500", "> 5"]
 
 
@@ -50,7 +50,7 @@ def test_rounds_that_differ_are_shown(tmp_path: Path) -> None:
     for second in first[run_overload.USUAL_S :]:
         second["answered"] = 0
     run.summary = summarise(run.points)
-    assert table(run, tmp_path, COURSE + GIVE_UP.capitalize())["sanic"][2] == "1 1–> 12"
+    assert table(run, tmp_path, COURSE + GIVE_UP.capitalize())["sanic"][2] == "1 1–> 11"
 
 
 def test_what_it_held(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_strips_are_of_each_services_own_capacity(tmp_path: Path) -> None:
             assert one["due"] == pytest.approx(1.5 if over else 0.5, abs=0.05)
             assert 0 <= one["answered"] <= one["due"]
         assert "not back" not in chart.alt or chart.name == "overload-retries"
-    assert "tornado not back within 12 s" in drawn["overload-retries"].alt
+    assert "tornado not back within 11 s" in drawn["overload-retries"].alt
     told = json.dumps(drawn["overload-gives-up"].spec)
     assert "tornado: back after 6 s" in told
 

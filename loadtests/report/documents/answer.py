@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from loadtests.record import Summary
 from loadtests.report.documents.headline import chosen
 from loadtests.report.results import facts
 from loadtests.report.results.parts import Part, valid_median
-from loadtests.report.results.stored import Results
-from loadtests.report.results.waiting import memory, waiter
+from loadtests.report.results.stored import Entry, Results
+from loadtests.report.results.waiting import kernel, memory, waiter
 from loadtests.report.tables.common import KIB
+from loadtests.workloads.capacity import section as capacity
 from loadtests.workloads.clients import section as clients
 from loadtests.workloads.cost.section import one_change
 
@@ -25,14 +27,21 @@ def of(results: Results) -> list[str]:
 
 
 def below_which(results: Results) -> str:
-    """Up to which load nothing matters, and what one change does where all else is the same."""
-    said = [(does_not_matter, results.newest("standard")), (one_change, results.newest("cost"))]
+    """Up to which load nothing matters, who differs above it, and what one change alone does."""
+    others = results.newest("clients")
+    said: list[tuple[Callable[[Part], str], tuple[Entry, Part] | None]] = [
+        (partial(does_not_matter, others=others and others[1]), results.newest("standard")),
+        (capacity.not_told_apart, results.newest("capacity")),
+        (partial(one_change, sure=True), results.newest("cost")),
+    ]
     return " ".join(filter(None, (say(found[1]) for say, found in said if found)))
 
 
-def does_not_matter(part: Part) -> str:
-    """Up to how many users every stock service keeps up with the arithmetic limit."""
-    delay_s = float(part.settings["delay_s"])
+def does_not_matter(part: Part, others: Part | None = None) -> str:
+    """Up to how many users every stock service keeps up with the arithmetic limit.
+
+    Those of `others` that do not keep up there, measured at the same delay, are said to.
+    """
     levels = sorted({row.users for row in part.run.summary})
     last: Summary | None = None
     for users in levels:
@@ -42,9 +51,9 @@ def does_not_matter(part: Part) -> str:
             return ""
         if _share(worst) < KEEPS_UP:
             behind = _behind(worst, rows)
-            return f"{_until(part, last, delay_s)}; {behind}." if last else f"{behind}."
+            return f"{_until(part, last, others)}; {behind}." if last else f"{behind}."
         last = worst
-    return f"{_until(part, last, delay_s)}; no more were tried." if last else ""
+    return f"{_until(part, last, others)}; no more were tried." if last else ""
 
 
 def _stock(part: Part, users: int) -> list[Summary]:
@@ -59,13 +68,25 @@ def _share(row: Summary) -> float:
     return (valid_median(row, "rps") or 0.0) * row.delay_s / row.users
 
 
-def _until(part: Part, last: Summary, delay_s: float) -> str:
-    load, names = facts.workload(last.users, delay_s), [r.service for r in _stock(part, last.users)]
+def _until(part: Part, last: Summary, others: Part | None) -> str:
+    load, names = facts.workload(last.users, last.delay_s), _names(_stock(part, last.users))
     return (
-        f"Up to {load}, {facts.number(last.users / delay_s)} requests/s, it does not matter: of "
-        f"{facts.joined(sorted(names))} each reaches {int(100 * _share(last))} % or more of "
-        "what arithmetic allows"
+        f"Up to {load}, {facts.number(last.users / last.delay_s)} requests/s, it does not "
+        f"matter{_except(last, others, names)}: of {facts.joined(sorted(names))} each reaches "
+        f"{int(100 * _share(last))} % or more of what arithmetic allows"
     )
+
+
+def _except(last: Summary, others: Part | None, names: list[str]) -> str:
+    """The other services that fall behind at that load already."""
+    rows = _stock(others, last.users) if others else []
+    slow = [row for row in rows if row.service not in names and row.delay_s == last.delay_s]
+    said = [f"{row.service} ({_rps(row)})" for row in slow if _share(row) < KEEPS_UP]
+    return f", but for {facts.joined(said)}" if said else ""
+
+
+def _names(rows: list[Summary]) -> list[str]:
+    return [row.service for row in rows]
 
 
 def _behind(worst: Summary, rows: list[Summary]) -> str:
@@ -98,15 +119,20 @@ def one_blocking_call(part: Part) -> str:
 
 
 def waiting(part: Part) -> str:
-    """The memory of a request that waits, for each way of waiting."""
+    """The memory of a request that waits, for each way of waiting, and the kernel's beside it."""
     named = [name for name in chosen()[0] if name not in part.marks]
-    found = {name: memory(part, name) for name in named}
     said = [
-        f"{facts.number(one.spread.median / KIB)} KiB in {name} ({waiter(part, name)})"
-        for name, one in found.items()
-        if one and one.valid
+        f"{of_it} KiB in {name} ({waiter(part, name)})"
+        for name in named
+        if (of_it := _held(part, name))
     ]
-    return f"The memory of a request that waits: {facts.joined(said)}." if said else ""
+    title = "The memory of a request that waits, its own and the kernel's"
+    return f"{title}: {facts.joined(said)}." if said else ""
+
+
+def _held(part: Part, name: str) -> str:
+    found = [one for one in (memory(part, name), kernel(part, name)) if one and one.valid]
+    return " + ".join(facts.number(one.spread.median / KIB) for one in found)
 
 
 SENTENCES: dict[str, Callable[[Part], str]] = {

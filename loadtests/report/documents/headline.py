@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from loadtests.record import Summary
+from loadtests.record import Point, Spread
 from loadtests.report.results import facts
 from loadtests.report.results.parts import Part, valid_median
 from loadtests.report.results.stored import Results
@@ -20,7 +20,8 @@ from loadtests.workloads.overload.section import comes_back
 CHOSEN = Path(__file__).with_name("headline.toml")
 KINDS = ("capacity", "cost", "held", "overload")
 FULL = 0.85  # of a core: what is left of it is no more than a search's step
-Value = tuple[float | None, str]  # a figure, and a sign before it
+NEAR = 1.1  # times the lowest round: the highest may be so much higher and the range not be said
+Value = tuple[float | None, str, str]  # a figure, a sign before it, and the range of its rounds
 
 
 def chosen() -> tuple[list[str], int]:
@@ -57,14 +58,15 @@ def of(results: Results) -> Table | None:
 
 
 def _cell(part: Part | None, service: str, value: Callable[[Part, str], Value]) -> Cell:
-    """Its figure, and the range of the other stock services that wait in the same way."""
+    """Its figure, its rounds, and the range of the other stock services that wait in that way."""
     if part is None:
         return Cell(facts.NOTHING, number=True)
-    found, sign = value(part, service)
+    found, sign, rounds = value(part, service)
     if found is None:
         return Cell(facts.NOTHING, number=True)
-    others = [value(part, name) for name in _others(part, service)]
-    return Cell(sign + facts.number(found), _range(others), number=True)
+    others = _range(value(part, name) for name in _others(part, service))
+    beside = "; ".join(filter(None, [rounds, others]))
+    return Cell(sign + facts.number(found), beside, number=True)
 
 
 def _others(part: Part, service: str) -> list[str]:
@@ -76,29 +78,42 @@ def _others(part: Part, service: str) -> list[str]:
 
 
 def _range(others: Iterable[Value]) -> str:
-    known = sorted((value, sign) for value, sign in others if value is not None)
+    known = sorted((value, sign) for value, sign, _ in others if value is not None)
     ends = list(dict.fromkeys(sign + facts.number(value) for value, sign in known[:1] + known[-1:]))
     return f"others {' to '.join(ends)}" if ends else ""
 
 
+def _rounds(spread: Spread | None, scale: float = 1) -> str:
+    """From the lowest to the highest, where they are not near each other."""
+    if spread is None or spread.max <= NEAR * spread.min:
+        return ""
+    return f"{facts.number(scale * spread.min)}–{facts.number(scale * spread.max)}"
+
+
 def _capacity(part: Part, service: str) -> Value:
     row = of_services(part).get(service)
-    return valid_median(row, "capacity_rps"), at_least(part, service)
+    sign = at_least(part, service)
+    rounds = _rounds(row.capacity_rps) if row and not sign else ""
+    return valid_median(row, "capacity_rps"), sign, rounds
 
 
 def _cost(part: Part, service: str, rate: int) -> Value:
-    return valid_median(part.by_rate().get((service, rate)), "cpu_ms_per_request"), ""
+    row = part.by_rate().get((service, rate))
+    rounds = _rounds(row.cpu_ms_per_request) if row else ""
+    return valid_median(row, "cpu_ms_per_request"), "", rounds
 
 
 def _memory(part: Part, service: str) -> Value:
     found = memory(part, service)
-    return (found.spread.median / KIB if found and found.valid else None), ""
+    if found is None or not found.valid:
+        return None, "", ""
+    return found.spread.median / KIB, "", _rounds(found.spread, 1 / KIB)
 
 
 def _breaks(capacity: Part | None, overload: Part | None, service: str) -> str:
     """The limit that came first when more arrived, and whether it came back from an overload."""
     came_back = comes_back(overload, service) if overload else ""
-    said = [_first(capacity, service), came_back and f"after an overload {came_back}"]
+    said = [_first(capacity, service), came_back and f"overload: {came_back}"]
     return "; ".join(filter(None, said)) or facts.NOTHING
 
 
@@ -110,15 +125,16 @@ def _first(part: Part | None, service: str) -> str:
     points = [p for turn in part.rounds(service) for p in turn if p.capacity_rps]
     if at_least(part, service) and (said := facts.bounds(points)):
         return f"not seen: {said} came first"
-    if _busy(row) >= FULL:
+    shares = [share for point in points if point.valid and (share := _busy(point))]
+    if min(shares, default=0.0) >= FULL:
         return "its core is full"
     about: dict[str, Any] = part.run.services.get(service, {})
     if about.get("limit"):
         return str(about["limit"])
-    return f"its answers come late, with {100 * _busy(row):.0f} % of its core in use"
+    ends = dict.fromkeys(f"{100 * end(shares):.0f}" for end in (min, max)) if shares else {}
+    return "answers come late" + (f", its core {'–'.join(ends)} % busy" if ends else "")
 
 
-def _busy(row: Summary) -> float:
-    if row.capacity_rps is None or row.cpu_ms_per_request is None:
-        return 0.0
-    return row.capacity_rps.median * row.cpu_ms_per_request.median / 1000
+def _busy(point: Point) -> float:
+    """The share of its core that a service used in a round, at the most that it sustained."""
+    return (point.capacity_rps or 0.0) * (point.cpu_ms_per_request or 0.0) / 1000

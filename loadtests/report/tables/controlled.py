@@ -153,13 +153,16 @@ def interpreter_pairs(marks: Iterable[str]) -> list[tuple[str, str]]:
     return found
 
 
-def finding(part: Part, figure: Measured, where: str) -> str:
-    """The largest change that each thing makes, of stock services; empty where there is no pair."""
-    found = "; ".join(_widest(part, figure))
+def finding(part: Part, figure: Measured, where: str, sure: bool = False) -> str:
+    """The largest change that each thing makes, of stock services; empty where there is no pair.
+
+    Where it has to be `sure`, those that make no change to be told are left out.
+    """
+    found = "; ".join(_widest(part, figure, sure))
     return found and f"With all else the same, {figure.name} {where} is {found}."
 
 
-def _widest(part: Part, figure: Measured) -> Iterator[str]:
+def _widest(part: Part, figure: Measured, only_sure: bool) -> Iterator[str]:
     """The largest change by each thing; last, of things for which none is known, all of them."""
     unsure: dict[tuple[str, str], str] = {}
     for thing, pairs in _by_thing(part).items():
@@ -174,7 +177,7 @@ def _widest(part: Part, figure: Measured) -> Iterator[str]:
             yield said[max(sure, key=lambda pair: abs(log(known[pair])))]
         else:
             unsure |= said
-    if unsure:
+    if unsure and not only_sure:
         fewest = min(figure.rounds(*pair) for pair in unsure)
         are = "is" if fewest == 1 else "are"
         too_few = f"which {facts.rounds(fewest)} {are} too few to tell from no change"

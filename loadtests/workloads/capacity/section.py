@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from loadtests.record import Point, Summary
 from loadtests.report.charts import bars
 from loadtests.report.charts.bars import Axis, Bar
@@ -78,6 +80,16 @@ def finding(part: Part) -> str:
     }
     said = ranking.contrast(order, values, "the most", "the least")
     return said and (f"Sustained with a p99 within {_limit(part)}, before a {_load(part)}: {said}.")
+
+
+def not_told_apart(part: Part) -> str:
+    """The stock services of which no two can be told apart; empty where they can."""
+    order = _ranking(part)
+    stock = [name for name in order.names if name not in part.marks]
+    tied = all(order.tied(one, other) for one, other in combinations(stock, 2))
+    if len(stock) < 2 or not tied:
+        return ""
+    return f"In what a core carries {facts.joined(sorted(stock))} cannot be told apart."
 
 
 def tables(part: Part) -> list[Table]:

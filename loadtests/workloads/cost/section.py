@@ -92,11 +92,11 @@ def finding(part: Part) -> str:
     return " ".join(filter(None, [one_change(part), *said, _agreement(part)]))
 
 
-def one_change(part: Part) -> str:
+def one_change(part: Part, sure: bool = False) -> str:
     """The most that a single change does to the CPU per request, at the lowest rate."""
     for rate in part.rates():
         found = _measured(part, rate, "CPU per request")
-        return controlled.finding(part, found, f"at {rate:,} requests/s")
+        return controlled.finding(part, found, f"at {rate:,} requests/s", sure)
     return ""
 
 

@@ -20,6 +20,11 @@ def phases_s(part: Part) -> tuple[int, int, int]:
     return usual_s, over_s, int(part.settings["window_s"]) - usual_s - over_s
 
 
+def watched_s(part: Part) -> int:
+    """How long after the overload it is looked whether the service is back: but the last second."""
+    return phases_s(part)[2] - 1
+
+
 def callers(part: Part, scenario: str) -> str:
     """The callers of a scenario, in words."""
     given = f"callers that give up after {facts.seconds(part.settings['timeout_s'])}"
@@ -34,8 +39,7 @@ def back_s(part: Part, point: Point) -> float | None:
     """Seconds until it is as before; infinite where it is not in the window."""
     if not point.overload:
         return None
-    usual_s, over_s, _ = phases_s(part)
-    found = recovery.back_s(point.overload["seconds"], usual_s, over_s)
+    found = recovery.back_s(point.overload["seconds"], *phases_s(part))
     return inf if found is None else found
 
 

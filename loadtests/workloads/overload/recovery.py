@@ -8,7 +8,8 @@ of the seconds before the overload:
   half as much again where that is more.
 
 The service is *back* at the end of the first second from which on no two seconds in a row are
-otherwise: one alone may be a pause of the machine.
+otherwise: one alone may be a pause of the machine. The last second says nothing: while the answers
+to it arrive the generator makes its figures, and is late to read them.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def usual(seconds: Sequence[Second]) -> Usual | None:
     return Usual(share, exp(mean(times)) * max(LEAST_ROOM, exp(noise)))
 
 
-def back_s(seconds: Sequence[Second], usual_s: int, over_s: int) -> int | None:
+def back_s(seconds: Sequence[Second], usual_s: int, over_s: int, after_s: int) -> int | None:
     """Seconds from the end of the overload until it is back, 1 or more; None where it is not."""
-    before, after = usual(seconds[:usual_s]), seconds[usual_s + over_s :]
+    before, after = usual(seconds[:usual_s]), seconds[usual_s + over_s :][: after_s - 1]
     if before is None or not after:
         return None
     good = [before.has(second) for second in after]

@@ -31,21 +31,25 @@ def _back(part: Part, row: Summary) -> Spread | None:
 
 
 def _shown(part: Part, seconds: float) -> str:
-    return f"> {figures.phases_s(part)[2]}" if isinf(seconds) else f"{seconds:g}"
+    return f"> {figures.watched_s(part)}" if isinf(seconds) else f"{seconds:g}"
 
 
 def _told(part: Part, back: Spread) -> str:
     if isinf(back.median):
-        return f"not back within {figures.phases_s(part)[2]} s"
+        return f"not back within {figures.watched_s(part)} s"
     return f"back after {back.median:g} s"
 
 
 def comes_back(part: Part, service: str) -> str:
-    """When a service is as before after callers that retry, in words; empty where unknown."""
-    rows = (row for row in part.run.summary if row.scenario.endswith(RETRIES) and row.valid)
-    row = next((row for row in rows if row.service == service), None)
-    found = _back(part, row) if row else None
-    return _told(part, found) if found else ""
+    """When a service is as before, in words, of both kinds of callers; empty where neither came."""
+    said = {}
+    for row in part.run.summary:
+        if row.service == service:
+            found = _back(part, row) if row.valid else None
+            said[row.scenario.endswith(RETRIES)] = _told(part, found) if found else "not known"
+    if len(set(said.values())) < len(said):
+        return f"{said[False]}, with retries or without"
+    return ", with retries ".join(said[kind] for kind in sorted(said))
 
 
 def _back_cell(part: Part, row: Summary) -> Cell:
@@ -92,7 +96,7 @@ def _said(part: Part, scenario: str) -> str:
             back.append(f"{name} after {found.median:g} s")
     told = [f"back are {facts.joined(back)}"] if back else []
     if never:
-        told.append(f"not within {figures.phases_s(part)[2]} s {facts.joined(never)}")
+        told.append(f"not within {figures.watched_s(part)} s {facts.joined(never)}")
     who = figures.callers(part, scenario).capitalize()
     return f"{who}: {'; '.join(told)}." if told else ""
 
