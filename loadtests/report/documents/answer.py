@@ -17,6 +17,7 @@ from loadtests.workloads.clients import section as clients
 from loadtests.workloads.cost.section import one_change
 
 KEEPS_UP = 0.9  # of what arithmetic allows
+MOST_NAMED = 3  # of those that do not
 
 
 def of(results: Results) -> list[str]:
@@ -80,8 +81,10 @@ def _until(part: Part, last: Summary, others: Part | None) -> str:
 def _except(last: Summary, others: Part | None, names: list[str]) -> str:
     """The other services that fall behind at that load already."""
     rows = _stock(others, last.users) if others else []
-    slow = [row for row in rows if row.service not in names and row.delay_s == last.delay_s]
-    said = [f"{row.service} ({_rps(row)})" for row in slow if _share(row) < KEEPS_UP]
+    alike = [row for row in rows if row.service not in names and row.delay_s == last.delay_s]
+    slow = sorted((row for row in alike if _share(row) < KEEPS_UP), key=_share)
+    said = [f"{row.service} ({_rps(row)})" for row in slow[:MOST_NAMED]]
+    said += [f"{len(slow) - MOST_NAMED} others"] if len(slow) > MOST_NAMED else []
     return f", but for {facts.joined(said)}" if said else ""
 
 
