@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from loadtests.record import Run
 from loadtests.report.charts import bars, theme
@@ -15,9 +16,11 @@ from loadtests.workloads.held import section as held
 NAME = "overview"
 CAPTION = (
     "Left the highest rate that one core sustains, right the memory that each waiting request "
-    "takes on a logarithmic axis, a row a service. Whiskers reach from the lowest round to the "
-    "highest; an arrow means at least so much: something else came to its limit first."
+    "takes, a row a service. Whiskers reach from the lowest round to the highest. An arrow leads "
+    "further than there is room for, or means at least so much: something else came to its limit "
+    "first."
 )
+ROOM = 1.3  # times the highest round of what people run: so far the rates are drawn
 
 
 def chart(run: Run, parts: Sequence[Part]) -> Chart | None:
@@ -30,12 +33,20 @@ def chart(run: Run, parts: Sequence[Part]) -> Chart | None:
     names = _grouped(run, [*rates, *memory])
     rate = "capacity of a core, requests/s" if run.pinned else "capacity, requests/s"
     sides = (
-        (Axis(rate, perfect=capacity.perfect(first["capacity"])), rates),
-        (Axis("memory of a waiting request, KiB", log=True), memory),
+        (Axis(rate, perfect=capacity.perfect(first["capacity"]), most=_most(run, rates)), rates),
+        (Axis("memory of a waiting request, KiB"), memory),
     )
     spec = bars.beside_each_other(run, names, sides)
     alt = "; ".join(f"{axis.title}: {_said(names, drawn)}" for axis, drawn in sides)
     return Chart(NAME, "What a core does, and what waiting costs", CAPTION, alt, spec)
+
+
+def _most(run: Run, rates: Iterable[Bar]) -> float:
+    """Beyond it is only what nobody runs: ten times as much would leave the others no room."""
+    stock = [
+        bar.spread.max for bar in rates if bar.spread and theme.look(run, bar.name).kind == "stock"
+    ]
+    return ROOM * max(stock, default=inf)
 
 
 def _grouped(run: Run, found: Iterable[Bar]) -> dict[str, list[str]]:

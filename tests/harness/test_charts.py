@@ -13,7 +13,7 @@ from loadtests import record
 from loadtests.catalog import KINDS
 from loadtests.paths import RESULTS
 from loadtests.record import Run
-from loadtests.report import sections
+from loadtests.report import overview, sections
 from loadtests.report.charts import bars, layers, lean, rows, theme
 from loadtests.report.charts.bars import Axis, Bar
 from loadtests.report.charts.chart import WIDTH, Chart, sized
@@ -227,3 +227,25 @@ def test_a_logarithmic_axis_has_no_zero() -> None:
                         values = [one[end] for end in ("low", "value", "high") if end in one]
                         assert all(value is None or value > 0 for value in values), chart.name
     assert found
+
+
+def test_what_nobody_runs_leaves_the_others_their_room() -> None:
+    """In the chart of the whole a bare service reaches the edge, with an arrow and its number."""
+    suite = stored.read(RESULTS, check=False).suite
+    if suite is None:
+        pytest.skip("no suite is published yet")
+    chart = overview.chart(suite.run, split(suite.run))
+    assert chart is not None
+    left = chart.spec["hconcat"][0]
+    most = {
+        kind: max(one["high"] for one in left["data"]["values"] if one.get("kind") == kind)
+        for kind in ("stock", "bare")
+    }
+    widest = max(
+        layer["encoding"]["x"]["scale"]["domain"][1]
+        for layer in left["layer"]
+        if "scale" in layer.get("encoding", {}).get("x", {})
+    )
+    assert most["stock"] < widest < 1.5 * most["stock"] < most["bare"]
+    beyond = [one["service"] for one in left["data"]["values"] if one.get("beyond")]
+    assert beyond == ["asyncio-protocol"]

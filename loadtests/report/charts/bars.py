@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from loadtests.record import Run, Spread
 from loadtests.report.charts import rows, theme
@@ -65,13 +66,17 @@ def _record(run: Run, bar: Bar) -> Record:
 
 @dataclass(frozen=True)
 class Axis:
-    """The axis of values: title, whether it is logarithmic, and lines across all rows."""
+    """The axis of values: title, whether it is logarithmic, and lines across all rows.
+
+    A value beyond the `most` that is drawn has an arrow at the edge.
+    """
 
     title: str
     log: bool = False
     limit: float | None = None
     perfect: float | None = None
     mark: str = ""
+    most: float = inf
 
 
 def chart(part: Part, bars: Iterable[Bar], axis: Axis) -> Spec:
@@ -91,7 +96,9 @@ def beside_each_other(
     run: Run, groups: Mapping[str, Sequence[str]], sides: Sequence[tuple[Axis, Iterable[Bar]]]
 ) -> Spec:
     """Two charts of bars with the same rows, in groups by their titles."""
-    data = [_grouped(run, groups, {bar.name: bar for bar in drawn}) for _, drawn in sides]
+    data = [
+        _grouped(run, groups, {bar.name: bar for bar in drawn}, axis.most) for axis, drawn in sides
+    ]
     views = [
         {
             "data": {"values": shown},
@@ -106,21 +113,25 @@ def beside_each_other(
 
 
 def _grouped(
-    run: Run, groups: Mapping[str, Sequence[str]], known: Mapping[str, Bar]
+    run: Run, groups: Mapping[str, Sequence[str]], known: Mapping[str, Bar], most: float
 ) -> list[Record]:
     made: list[Record] = []
     for title, names in groups.items():
         found = [known.get(name, Bar(name, None, facts.NOTHING)) for name in names]
         models = [theme.look(run, name).model for name in names]
         made += [rows.heading(title, models[0]), *records(run, found)]
-    return made
+    return [one | {"beyond": True} if one.get("value", 0.0) > most else one for one in made]
 
 
 def view(data: Sequence[Record], axis: Axis, named: bool = True) -> Spec:
     """Bars, with names on the left or without, and the numbers in a column on the right."""
     ends = [one[end] for one in data for end in ("low", "value", "high", "mark") if end in one]
-    lines = [line for line in (axis.limit, axis.perfect) if line is not None]
-    scale, ticks = rows.scale([*ends, *lines], axis.log, min(ends, default=0.0))
+    limit, perfect = (
+        line if line and line <= axis.most else None for line in (axis.limit, axis.perfect)
+    )
+    shown = [min(one, axis.most) for one in (*ends, limit, perfect) if one is not None]
+    scale, ticks = rows.scale(shown, axis.log, min(ends, default=0.0))
+    scale["clamp"] = True
     shape: Spec = {"x": {"field": "value", **rows.across(axis.title, scale, ticks)}}
     if ticks:
         shape["x2"] = {"datum": scale["domain"][0]}
@@ -133,7 +144,7 @@ def view(data: Sequence[Record], axis: Axis, named: bool = True) -> Spec:
         "encoding": {"y": rows.place(data, named)},
         "layer": [
             rows.order(),
-            *rows.bounds(axis.limit, axis.perfect),
+            *rows.bounds(limit, perfect),
             {
                 "mark": BAR,
                 "encoding": shape | _look(data),

@@ -117,9 +117,9 @@ def interval() -> Spec:
 
 
 def bound() -> Spec:
-    """An arrow at a figure that something else than the service has set: it may be higher."""
+    """An arrow at a figure that something else has set, or that is more than is drawn."""
     return {
-        "transform": [{"filter": "datum.bound"}],
+        "transform": [{"filter": "datum.bound || datum.beyond"}],
         "mark": {"type": "point", "shape": "triangle-right", "style": "ink", "size": 70,
                  "filled": True, "xOffset": 5, "opacity": 1},
         "encoding": {"x": {"field": "value", "type": "quantitative"}},
