@@ -25,8 +25,9 @@ def chat(request: Request) -> Waits[None]:
         raise contract.Problem(426, "a WebSocket handshake is needed here")
     protocol = ServerProtocol(max_size=contract.MAX_MESSAGE)
     protocol.receive_data(request.head)
-    (opening,) = protocol.events_received()
-    protocol.send_response(protocol.accept(opening))
+    if not (events := protocol.events_received()):  # of a head that websockets does not take
+        raise contract.Problem(400, "this is no WebSocket handshake")
+    protocol.send_response(protocol.accept(events[0]))
     with contextlib.suppress(OSError):  # a member that just vanishes
         yield from request.client.write(b"".join(protocol.data_to_send()))
         if protocol.state is State.OPEN:

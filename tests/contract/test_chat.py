@@ -31,6 +31,7 @@ NO_HANDSHAKE: dict[str, Headers] = {
     "another version": handshake(KEY, version="12"),
     "no key": handshake(KEY)[:-1],
     "another upgrade": (("Connection", "Upgrade"), ("Upgrade", "h2c")),
+    "a body": (("Connection", "Upgrade"), ("Upgrade", "h2c")),
 }
 TOO_LONG = {
     "a byte too long": frame(TEXT, b"x" * (LONGEST + 1)),
@@ -210,7 +211,8 @@ def test_broken_frames_do_not_disturb_the_others(service: Service, way: str) -> 
 @pytest.mark.parametrize("way", NO_HANDSHAKE)
 def test_no_handshake(service: Service, way: str) -> None:
     with Connection(service.url) as connection:
-        assert connection.ask("/chat", headers=NO_HANDSHAKE[way]).status in (400, 426)
+        body = b"hello" if "body" in way else b""
+        assert connection.ask("/chat", headers=NO_HANDSHAKE[way], body=body).status in (400, 426)
     check(ask(service.url, "/health"), 200, b'{"status":"ok"}')
 
 
