@@ -21,6 +21,7 @@ from loadtests.advise.slots import slots
 
 # No more of a core is counted on than this: what is left is for bursts, and for the machine.
 HEADROOM = 0.7
+SLOTS = "slots of one answered"  # what is lacking, where it is not the core
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def lacks(question: Question, service: Service, processes: int, pick: Pick) -> s
     cpu = _of_cpu(question.delay_s, rate_rps, service, pick)
     share = 0.0 if cpu is None else rate_rps * cpu / 10
     if full := falls_behind(question, service, processes, pick):
+        if service.slots and full.waiting >= service.slots:
+            return f"the {service.slots:,} {SLOTS} {int(full.rps):,}/s"
         return f"one answered {int(full.rps):,}/s when {full.waiting:,} waited"
     if service.capacity_rps and rate_rps > pick(service.capacity_rps):
         return f"one sustains {int(pick(service.capacity_rps)):,}/s"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from loadtests.advise.measured import Service
 from loadtests.advise.need import (
     NEVER,
+    SLOTS,
     Need,
     Pick,
     lacks,
@@ -78,7 +79,8 @@ def _short(question: Question, service: Service, pick: Pick) -> str:
     need = needed(question, service, pick)
     if need.cores is not None and need.cores > question.cores:
         because = lacks(question, service, question.cores, pick)
-        return f"needs {need.cores:,} cores: {because}"
+        of_what = "processes" if SLOTS in because else "cores"
+        return f"needs {need.cores:,} {of_what}: {because}"
     memory, limit = need.memory_bytes, question.memory_bytes
     if memory is not None and limit is not None and memory > limit:
         return f"needs {mib(memory)} MiB"

@@ -115,6 +115,13 @@ def test_processes_share_memory_where_that_was_measured() -> None:
     assert row[3] == f"{40 * processes:,}"
 
 
+def test_slots_that_are_too_few_are_no_lack_of_cores() -> None:
+    """More slots, or a process more on the same core, would do."""
+    few = replace(COROUTINES, slots=40, loads=[load(90, 0.5), full(40, 363.0)])
+    said = rows(ask(parse("0.1", "450", "", "1"), few))["coroutines"][-1]
+    assert said == "no: needs 2 processes: the 40 slots of one answered 363/s"
+
+
 def test_less_that_was_answered_the_more_waited_does_not_fit() -> None:
     """CPU time at a low rate says that one core is enough; but at 50 users it was not."""
     slow = replace(COROUTINES, loads=[load(90, 0.5), full(200, 61.0), full(50, 102.0)])

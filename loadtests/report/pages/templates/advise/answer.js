@@ -34,7 +34,8 @@ function judge(question, service) {
 function lacking(question, service, pick) {
   const { cores, memory } = need(question, service, pick), limit = question.memory_bytes;
   if (cores !== null && cores > question.cores) {
-    return `needs ${whole(cores)} cores: ${lacks(question, service, question.cores, pick)}`;
+    const because = lacks(question, service, question.cores, pick);
+    return `needs ${whole(cores)} ${because.includes(SLOTS) ? "processes" : "cores"}: ${because}`;
   }
   return memory !== null && limit !== null && memory > limit ? `needs ${mib(memory)} MiB` : "";
 }
