@@ -16,6 +16,8 @@ import psutil
 from loadtests import paths
 from loadtests.bench.cores import quota, siblings
 
+MEASURED = ("services", "loadtests", "compose.yaml")  # the code that a run is made with
+
 
 def describe(chosen: Iterable[int] = ()) -> dict[str, Any]:
     """Hardware, system and versions, for the record of a run that is pinned to `chosen` cores."""
@@ -37,17 +39,23 @@ def describe(chosen: Iterable[int] = ()) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit that is measured, with `-dirty` where files differ from it, or `unknown`."""
+    """The commit that is measured, with `-dirty` where its code differs from it, or `unknown`."""
     if not paths.CHECKOUT:
         return paths.release()
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            command, cwd=paths.ROOT, encoding="utf-8", capture_output=True, check=False
-        )
-    except OSError:  # no git here
+    known = _git("rev-parse", "--short=12", "HEAD")
+    if known is None:  # no git here, or no commit
         return "unknown"
-    return done.stdout.strip() or "unknown"
+    # Reports and the documents that quote them change with each run.
+    return known.strip() + "-dirty" * (_git("diff", "--quiet", "HEAD", "--", *MEASURED) is None)
+
+
+def _git(*arguments: str) -> str | None:
+    """Its output; None where it fails."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(
+            ("git", *arguments), cwd=paths.ROOT, encoding="utf-8", capture_output=True, check=True
+        ).stdout
+    return None
 
 
 def cpu_model_in(cpuinfo: str) -> str:

@@ -59,6 +59,12 @@ class Run:
     rules: int = 1
     schema: int = VERSION
 
+    @property
+    def at_commit(self) -> str:
+        """The commit in words, which says of one that files differed from it."""
+        known = self.commit.removesuffix("-dirty")
+        return known if known == self.commit else f"{known} and changes that were not committed"
+
     def add(self, point: Point) -> None:
         """Add a point and bring the summary up to date."""
         self.points.append(point)

@@ -42,7 +42,7 @@ def _listed(found: Results) -> list[Listed]:
             sections.of(part).finding(part),
             f"{entry.run.machine['name']}, {facts.runtime(part.run)}",
             part.run.started_at,
-            f"{facts.verdict(part.run)}, commit {part.run.commit[:12]}",
+            f"{facts.verdict(part.run)}, commit {part.run.at_commit}",
             f"{quote(entry.folder.name)}/report.md#{quote(part.name.lower())}",
         )
         for entry in found.entries

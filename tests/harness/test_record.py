@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import runs
 
-from loadtests import record
+from loadtests import paths, record
+from loadtests.bench import machine
 from loadtests.catalog import ROOT
 from loadtests.ladder import record as ladder
 from loadtests.load import histogram
@@ -215,3 +216,30 @@ def test_services_and_scenarios_are_not_mixed() -> None:
         own = [p.rps for p in run.points if (p.service, p.users) == (service, users)]
         assert row.rps is not None
         assert (row.rps.min, row.rps.max) == (min(own), max(own))
+
+
+def test_a_commit_is_dirty_where_its_code_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run writes itself, reports and the documents that quote them, does not make it so."""
+
+    def git(*arguments: str) -> str:
+        about = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        command = ("git", *about, *arguments)
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert machine.commit() == "unknown"
+    (tmp_path / "services").mkdir()
+    for name in ("README.md", "services/app.py"):
+        (tmp_path / name).write_text("1")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "a")
+    known = git("rev-parse", "--short=12", "HEAD")
+    assert machine.commit() == known
+    (tmp_path / "README.md").write_text("2")
+    assert machine.commit() == known
+    (tmp_path / "services" / "app.py").write_text("2")
+    assert machine.commit() == f"{known}-dirty"
