@@ -116,12 +116,12 @@ def contrast(ranking: Ranking, said: Mapping[str, str], first: str, last: str) -
         return ""
     if ranking.bound:
         return all_bound(ranking)
+    if len(names) == 1:
+        return f"{said[names[0]]} in {names[0]}"
     if ranking.all_tied():
         return _both(ranking, said, names[0], names[-1])
-    text = _end(ranking, names[0], ranking.beside_first(), said, first)
-    if len(names) > 1:
-        text += "; " + _end(ranking, names[-1], ranking.beside_last(), said, last)
-    return text
+    best = _end(ranking, names[0], ranking.beside_first(), said, first)
+    return f"{best}; {_end(ranking, names[-1], ranking.beside_last(), said, last)}"
 
 
 def all_bound(ranking: Ranking) -> str:

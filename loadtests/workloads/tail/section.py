@@ -18,6 +18,8 @@ from loadtests.workloads import delays
 from loadtests.workloads.open_rate import arriving
 
 RANKED_BY = "added_p999_ms"
+# So little above the generator straight at the backend is the instrument's, not the service's.
+INSTRUMENT = 1.2
 ADDED = (
     ("p50 added", "added_p50_ms"),
     ("p99 added", "added_p99_ms"),
@@ -47,17 +49,36 @@ def _first(part: Part, scenario: str) -> Summary:
 
 
 def finding(part: Part) -> str:
-    """The most and the least that is added to each kind of delays."""
+    """The most and the least that is added to each kind of delays, beside the generator alone."""
     return " ".join(filter(None, (_said(part, scenario) for scenario in part.scenarios())))
 
 
 def _said(part: Part, scenario: str) -> str:
-    rows, order = part.rows(scenario), _order(part, scenario)
-    values = {
-        name: f"{facts.number(valid_median(rows[name], RANKED_BY))} ms" for name in order.names
-    }
-    ends = ranking.contrast(order, values, "the least", "the most")
+    rows, every = part.rows(scenario), _order(part, scenario).names
+    known = {name: valid_median(rows[name], RANKED_BY) or 0.0 for name in every}
+    alone = _alone(part, scenario)
+    own = [name for name in every if alone is None or known[name] > INSTRUMENT * alone]
+    order = ranking.of_scenario(part, scenario, RANKED_BY, own)
+    values = {name: facts.milliseconds(value) for name, value in known.items()}
+    ends = ranking.contrast(
+        order, values, "the least" if own == every else "the least of these", "the most"
+    )
+    if alone is not None and every:
+        ends = "; ".join(filter(None, [ends, _beside(alone, [n for n in every if n not in own])]))
     return ends and f"Added to {said(_first(part, scenario))} at p99.9: {ends}."
+
+
+def _alone(part: Part, scenario: str) -> float | None:
+    """The figure of the generator straight at the backend, where it can be relied on."""
+    perfect = part.perfect(scenario)
+    found: float | None = perfect.get(RANKED_BY) if perfect.get("valid", True) else None
+    return found
+
+
+def _beside(alone: float, within: list[str]) -> str:
+    text = f"the generator alone, with no service, adds {facts.milliseconds(alone)}"
+    close = f"within {100 * (INSTRUMENT - 1):.0f} %"
+    return f"{text}, and {facts.joined(within)} no more than that ({close})" if within else text
 
 
 def tables(part: Part) -> list[Table]:
