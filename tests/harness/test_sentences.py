@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import run_kinds
@@ -57,3 +58,30 @@ def test_a_generator_that_cannot_be_relied_on_is_no_measure() -> None:
         tail({"sanic": 9.0, "flask-threads": 44.0}, {"added_p999_ms": 9, "valid": False})
     )
     assert "9.00 ms in sanic, the least" in said and "generator" not in said
+
+
+def losing(run: Run, service: str, lost: dict[int, int]) -> Run:
+    """The run in which a service lost so many deliveries to the most connections, by round."""
+    for point in run.points:
+        if (point.service, point.idle_connections) == (service, 5000) and point.round in lost:
+            point.valid, point.invalid_because = False, ["deliveries were lost"]
+            point.failures = lost[point.round]
+            point.failure_kinds = {"lost": point.failures}
+    return runs.summed(run)
+
+
+def test_a_chat_that_lost_deliveries_has_no_time_from_the_round_that_is_left() -> None:
+    run = run_kinds.run("chat", services=("sanic", "tornado"))
+    assert re.search(r"; [\d,]+ ms in tornado, the latest\.", finding(run))
+    said = finding(losing(run, "tornado", {1: 6600, 3: 2200}))
+    assert re.match(r"With .* took up to [\d.]+ ms in sanic; tornado lost ", said)
+    assert "tornado lost 33 % and 11 % of the deliveries in 2 of 3 rounds." in said
+    assert "ms in tornado" not in said
+
+
+def test_a_chat_of_which_all_lost_deliveries_says_so() -> None:
+    run = run_kinds.run("chat", services=("sanic",), rounds=1)
+    said = finding(losing(run, "sanic", {1: 5000}))
+    assert said.startswith(
+        "With 5,000 connections sanic lost 25 % of the deliveries in 1 of 1 round"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from statistics import linear_regression
 
 from loadtests.record import Point
@@ -61,29 +61,36 @@ def _slope(points: list[Point]) -> float | None:
     return linear_regression(list(known), list(known.values())).slope
 
 
+def _losses(part: Part) -> dict[str, list[float]]:
+    """The shares of the deliveries that were lost in the rounds at the most connections.
+
+    Of the services with a round that is invalid for it: the times are those of the others only.
+    """
+    most = max(part.crowds(), default=0)
+    found: dict[str, list[float]] = {}
+    for point in part.run.points:
+        lost = point.failure_kinds.get("lost")
+        if point.idle_connections == most and lost and not point.valid:
+            found.setdefault(point.service, []).append(lost / point.requests)
+    return found
+
+
 def _ranked(part: Part) -> list[str]:
     found = part.by_crowd()
     most = max(part.crowds(), default=0)
     return part.services(lambda name: valid_median(found.get((name, most)), "p99_ms"))
 
 
-def _ranking(part: Part) -> Ranking:
+def _ranking(part: Part, services: Iterable[str]) -> Ranking:
     """By the p99 at the most connections."""
     most = max(part.crowds(), default=0)
     scenario = next((r.scenario for r in part.run.summary if r.idle_connections == most), "")
-    return ranking.of_scenario(part, scenario, "p99_ms", _ranked(part))
+    return ranking.of_scenario(part, scenario, "p99_ms", services)
 
 
 def finding(part: Part) -> str:
     """The fastest and the slowest at the most connections, and the range of memory."""
-    found, most = part.by_crowd(), max(part.crowds(), default=0)
-    times = {
-        name: facts.milliseconds(value)
-        for name in _ranked(part)
-        if (value := valid_median(found.get((name, most)), "p99_ms")) is not None
-    }
-    said = ranking.contrast(_ranking(part), times, "the soonest", "the latest")
-    text = f"With {most:,} connections 99 % of the deliveries took up to {said}." if said else ""
+    text = _times(part)
     slopes = dict(_slopes(part))
     costs = {
         name: f"{facts.number(slope.spread.median / KIB)} KiB"
@@ -93,6 +100,24 @@ def finding(part: Part) -> str:
     order = ranking.of_derived(part, slopes, slopes)
     said = ranking.contrast(order, costs, "the least", "the most")
     return f"{text} An idle connection costs {said}.".strip() if said else text
+
+
+def _times(part: Part) -> str:
+    """The times of the services that lost nothing, and the losses of the others."""
+    found, most, losses = part.by_crowd(), max(part.crowds(), default=0), _losses(part)
+    times = {
+        name: facts.milliseconds(value)
+        for name in _ranked(part)
+        if name not in losses
+        and (value := valid_median(found.get((name, most)), "p99_ms")) is not None
+    }
+    ends = ranking.contrast(_ranking(part, times), times, "the soonest", "the latest")
+    said = [f"99 % of the deliveries took up to {ends}"] if ends else []
+    rounds = facts.rounds(len({point.round for point in part.run.points}))
+    for name, shares in sorted(losses.items()):
+        lost = facts.joined([f"{facts.number(100 * share, 2)} %" for share in shares])
+        said.append(f"{name} lost {lost} of the deliveries in {len(shares)} of {rounds}")
+    return f"With {most:,} connections {'; '.join(said)}." if said else ""
 
 
 def _slopes(part: Part) -> list[tuple[str, Derived | None]]:
@@ -109,7 +134,7 @@ def tables(part: Part) -> list[Table]:
     """One row a service: the times to deliver at each number of connections, and its memory."""
     if not part.run.summary:
         return []
-    found, order = part.by_crowd(), _ranking(part)
+    found, order = part.by_crowd(), _ranking(part, _ranked(part))
 
     def time(crowd: int, field: str) -> Callable[[str], Cell]:
         return lambda name: of_summary(found.get((name, crowd)), field)
