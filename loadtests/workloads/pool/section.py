@@ -71,9 +71,12 @@ def _said(part: Part, load: Load, rows: list[Summary]) -> str:
     known = {name: number for name, number in enough.items() if number is not None}
     if not known:
         return _none_short(part, load, rows)
-    many = ", ".join(f"{number} in {name}" for name, number in known.items())
-    least = f"by Little's law {facts.number(load.occupied)} are in use on average"
-    return f"Of {load.words}, {least}; the slots with a p99 below {ENOUGH_MS:g} ms: {many}."
+    many = facts.joined([f"{number} slots of {name}" for name, number in known.items()])
+    return (
+        f"At {load.words}, by Little's law {facts.number(load.occupied)} slots are in use on "
+        f"average; {many} keep the wait for one below {ENOUGH_MS:g} ms at p99, the fewest of those "
+        "that were tried."
+    )
 
 
 def _none_short(part: Part, load: Load, rows: list[Summary]) -> str:
@@ -84,13 +87,13 @@ def _none_short(part: Part, load: Load, rows: list[Summary]) -> str:
         for name, row in found.items()
         if (added := valid_median(row, "added_p99_ms")) is not None
     ]
-    least = f"{facts.number(load.occupied)} are in use on average"
-    return f"Of {load.words}, {least}; {facts.joined(said)}." if said else ""
+    least = f"{facts.number(load.occupied)} slots are in use on average"
+    return f"At {load.words}, {least}; {facts.joined(said)}." if said else ""
 
 
 def _is_short(row: Summary) -> bool:
     added = valid_median(row, "added_p99_ms")
-    return added is not None and added <= ENOUGH_MS
+    return added is not None and added < ENOUGH_MS
 
 
 def tables(part: Part) -> list[Table]:
