@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 from loadtests.catalog import ROOT
+from loadtests.record import load
+from loadtests.report.results.parts import Part, split
+from loadtests.report.results.waiting import waiter
+from loadtests.workloads.faults.cells import outcomes
 
 README = ROOT / "README.md"
+WAITING = ROOT / "docs" / "how-waiting-works.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 MOST_WORDS = 900
 MOST_FIGURES, MOST_CHARTS = 4, 1
@@ -78,7 +83,7 @@ def test_the_answer_is_four_points_and_one_chart() -> None:
 
 def test_how_waiting_works_is_prose() -> None:
     """Of a section about services; the ladder, before them, is its own table."""
-    found = sections(ROOT / "docs" / "how-waiting-works.md")
+    found = sections(WAITING)
     services = list(found)[1:]
     assert services[0] == "The same in a service"
     most = {"figure": MOST_FIGURES, "chart": MOST_CHARTS, "table": 0}
@@ -89,6 +94,41 @@ def test_how_waiting_works_is_prose() -> None:
         if (count := found[title].count(f"<!-- {kind}: ")) > most[kind]
     ]
     assert many == []
+
+
+def test_as_many_sections_follow_as_are_announced() -> None:
+    found = sections(WAITING)
+    (said,) = re.findall(r"next\s(\w+)\ssections", found["Where it breaks"])
+    titles = list(found)
+    number = titles.index("Which one?") - titles.index("Where it breaks") - 1
+    assert ["no", "one", "two", "three", "four", "five", "six"].index(said) == number
+
+
+def linked(section: str, profile: str) -> Part:
+    """The profile in the run that a section's own words link to, not those of a chart."""
+    written = re.sub(r"<!-- (\w+): .*?<!-- /\1 -->", "", sections(WAITING)[section], flags=re.S)
+    (folder,) = set(re.findall(r"\(\.\./(results/[^/)]+)/report\.md", written))
+    (part,) = (one for one in split(load(ROOT / folder / "run.json")) if one.name == profile)
+    return part
+
+
+def test_the_memory_kept_after_a_huge_body_is_that_of_the_linked_run() -> None:
+    part = linked("A broken backend", "faults")
+    kept: dict[str, list[int]] = {}
+    for name, found in outcomes(part).items():
+        if number := found["huge-body"].leaks.get("pss_bytes"):
+            kept.setdefault(waiter(part, name), []).append(round(number / 2**20))
+    ends = {of: (min(many), max(many)) for of, many in kept.items()}
+    text = " ".join(sections(WAITING)["A broken backend"].split())
+    said = re.search(r"Threads keep (\d+) to (\d+) MiB, greenlets (\d+) and (\d+)", text)
+    assert said
+    a, b, c, d = map(int, said.groups())
+    assert ends == {"a thread": (a, b), "a greenlet": (c, d)}
+
+
+def test_the_tail_of_the_generator_alone_is_that_of_the_linked_run() -> None:
+    alone = linked("A slow tail", "tail").perfect("tail-bimodal")["added_p99_ms"]
+    assert f"{alone:.2f} ms in [that" in sections(WAITING)["A slow tail"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
