@@ -9,7 +9,7 @@ from typing import Any
 import run_kinds
 import runs
 
-from loadtests.record import Run
+from loadtests.record import Run, Spread
 from loadtests.report import sections
 from loadtests.report.results import parts
 
@@ -111,3 +111,26 @@ def test_a_pool_keeps_the_wait_for_a_slot_short_and_not_the_delay() -> None:
         "average; 24 slots of sanic and 40 slots of flask-threads keep the wait for one below "
         "10 ms at p99, the fewest of those that were tried."
     )
+
+
+def test_services_without_a_valid_round_are_named() -> None:
+    said = finding(runs.troubled())
+    assert said.endswith(" No round of gone and sanic was valid.")
+    assert "No round" not in finding(runs.made_up())
+
+
+def test_requests_of_few_users_are_said_to_be_theirs() -> None:
+    run = runs.made_up({"sanic": (0.15, 1000), "flask-threads": (0.6, 1000)}, users=(10, 1000))
+    for row in run.summary:
+        row.starved, row.served = row.service == "flask-threads", min(row.users, 640)
+    assert re.search(r"flask-threads the fewest, 1,\d+ \(640 of 1,000 users served\)", finding(run))
+    for row in run.summary:  # in the window, if not before it
+        row.served = row.users
+    assert "served" not in finding(run)
+
+
+def test_two_that_reached_the_same_have_it_each() -> None:
+    run = runs.made_up({"fastapi": (0.1, 1000), "sanic": (0.1, 1000)}, users=(10,), rounds=1)
+    for row in run.summary:
+        row.rps = Spread(100.0, 100.0, 100.0)
+    assert "cannot tell apart, reached 100 each." in finding(run)

@@ -143,8 +143,9 @@ def bounds(points: Iterable[Point | Summary]) -> str:
 
 def served(row: Summary) -> str:
     """How many users had an answer, where others had none."""
-    known = row.starved and row.served is not None
-    return f"{row.served:,} of {row.users:,} users served" if known else ""
+    if not row.starved or row.served is None or row.served >= row.users:
+        return ""  # all of the users of a starved window have one in it if some had none before
+    return f"{row.served:,} of {row.users:,} users served"
 
 
 def verdict(run: Run) -> str:

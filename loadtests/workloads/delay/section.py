@@ -69,17 +69,30 @@ def finding(part: Part) -> str:
     best, rows, order = facts.top(part.run), facts.headline_rows(part.run), _ranking(part)
     if best is None or not order.names:
         return ""
-    reached = {
-        name: facts.at_least(rows[name], "rps") + facts.number(valid_median(rows[name], "rps"))
-        for name in order.names
-    }
+    reached = {name: _reached(rows[name]) for name in order.names}
     load = _load(part, best)
-    said = _said(order, reached)
+    said = f"{_said(order, reached)}.{_without(part, rows)}"
     pairs = controlled.finding(part, _measured(part)[0], f"at {load}")
     if not best.delay_s:
-        return f"{pairs} At {load}, requests/s: {said}.".strip()
+        return f"{pairs} At {load}, requests/s: {said}".strip()
     limit = facts.number(best.users / best.delay_s)
-    return f"{pairs} At {load} the arithmetic limit is {limit} requests/s; {said}.".strip()
+    return f"{pairs} At {load} the arithmetic limit is {limit} requests/s; {said}".strip()
+
+
+def _reached(row: Summary) -> str:
+    """Its requests/s, and how many users they are of where others had no answer."""
+    few = facts.served(row)
+    said = facts.at_least(row, "rps") + facts.number(valid_median(row, "rps"))
+    return f"{said} ({few})" if few else said
+
+
+def _without(part: Part, rows: dict[str, Summary]) -> str:
+    """A sentence on the services that were tried, and have no valid round."""
+    names = [name for name in facts.services(part.run) if name in rows and not rows[name].valid]
+    if not names:
+        return ""
+    many = facts.joined(names) if len(names) <= ranking.MOST_NAMES else f"{len(names)} services"
+    return f" No round of {many} was valid."
 
 
 def _load(part: Part, row: Summary) -> str:
@@ -109,20 +122,24 @@ def _said(order: Ranking, reached: dict[str, str]) -> str:
     if first == last:
         return f"{first} reached {reached[first]}"
     if order.all_tied():
-        return f"{_tied(order, first, last)} reached {reached[first]} and {reached[last]}"
+        return f"{_tied(order, first, last)} reached {_both(reached[first], reached[last])}"
     most, fewest = order.beside_first(), order.beside_last()
     text = f"{first} reached {reached[first]}, the most"
     text += ranking.not_told(order, first, most, reached)
     if len(most) == 1:
         (other,) = most
         both = _tied(order, first, other)
-        text = f"{both} reached the most, {reached[first]} and {reached[other]}"
+        text = f"{both} reached the most, {_both(reached[first], reached[other])}"
     if len(fewest) == 1:
         (other,) = fewest
         both = _tied(order, last, other)
-        return f"{text}; {both} the fewest, {reached[last]} and {reached[other]}"
+        return f"{text}; {both} the fewest, {_both(reached[last], reached[other])}"
     beside = ranking.not_told(order, last, fewest, reached)
     return f"{text}; {last} the fewest, {reached[last]}{beside}"
+
+
+def _both(one: str, other: str) -> str:
+    return f"{one} each" if one == other else f"{one} and {other}"
 
 
 def _tied(order: Ranking, one: str, other: str) -> str:
