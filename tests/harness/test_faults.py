@@ -263,7 +263,21 @@ def test_an_exception_is_declared_in_service_toml() -> None:
     assert not [one for one in chart.records if one.get("framed")]
     assert "upstream/issues/1" in str(sections.of(part).tables(part))
     said = sections.of(part).finding(part)
-    assert said.endswith(f"{bad} hangs where the backend never answers, as declared.")
+    meant = "Declared: the service's service.toml names the exception and its reason."
+    assert said.endswith(f"{bad} hangs where the backend never answers, as declared. {meant}")
+
+
+def test_memory_alone_is_kept_and_nothing_leaks() -> None:
+    run = made_up()
+    name = next(iter(run.services))
+    for point in run.points:
+        if (point.service, point.fault.get("kind")) == (name, "huge-body"):
+            point.fault["lost"]["pss_bytes"] = 2**28
+    (part,) = parts.split(run)
+    said, (chart,) = sections.of(part).finding(part), sections.of(part).charts(part)
+    assert f"{name} keeps more memory where the backend answers with 100 MB" in said
+    assert f"{name} keeps more memory" in chart.alt and "leak" not in said + chart.alt
+    assert "25 memory" in {one.get("words") for one in chart.records}
 
 
 def test_the_finding_says_once_what_several_services_do() -> None:
@@ -303,7 +317,7 @@ def test_of_a_network_that_was_gone_the_service_s_own_files_tell() -> None:
         ({"threads": 10, "connections": 10, "pss_bytes": 2**25, "files": 10}, ""),
         ({"threads": 11}, "leaks"), ({"files": 11}, "leaks"), ({"connections": 11}, "leaks"),
         ({"descriptors": 99}, ""),  # those of older runs count the callers' connections
-        ({"pss_bytes": 2**25 + 1}, "leaks"),
+        ({"pss_bytes": 2**25 + 1}, "memory"), ({"pss_bytes": 2**25 + 1, "calls": 1}, "leaks"),
     ],
 )  # fmt: skip
 def test_what_counts_as_a_leak(lost: dict[str, int], broken: str) -> None:

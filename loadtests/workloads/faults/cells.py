@@ -73,7 +73,7 @@ class Outcome:
         if self.none:
             return "hangs"
         if self.leaks:
-            return "leaks"
+            return "memory" if list(self.leaks) == ["pss_bytes"] else "leaks"
         return "stays ill" if self.recovery_s is None else ""
 
     @property

@@ -19,6 +19,7 @@ VERBS = {
     "wrong": ("answers wrong", "answer wrong"),
     "hangs": ("hangs", "hang"),
     "leaks": ("leaks", "leak"),
+    "memory": ("keeps more memory", "keep more memory"),
     "stays ill": ("stays ill", "stay ill"),
 }
 LEFT = {
@@ -29,6 +30,8 @@ LEFT = {
     "files": "more files and sockets open",
     "threads": "more threads",
 }
+AS_DECLARED = ", as declared"
+DECLARED = " Declared: the service's service.toml names the exception and its reason."
 BROKEN, OTHERS = "The backend", "Other callers"
 ALONE = BACKEND | HARNESS | CALLERS  # what one of these does
 Pair = tuple[str, Outcome]
@@ -60,7 +63,9 @@ def finding(part: Part) -> str:
     named = [_many(pairs) for pairs in kinds[:MOST_NAMED]]
     if more := sum(map(len, kinds[MOST_NAMED:])):
         named.append(f"{more} more in the table")
-    return said + (f": {'; '.join(named)}." if named else ".")
+    text = "; ".join(named)
+    meant = DECLARED if AS_DECLARED in text else ""
+    return said + (f": {text}.{meant}" if named else ".")
 
 
 def _by_kind(broken: list[Pair]) -> list[list[Pair]]:
@@ -75,7 +80,7 @@ def _many(pairs: list[Pair]) -> str:
     """The fault of these services in words, and whether all of them declare it."""
     names, one = [name for name, _ in pairs], pairs[0][1]
     who = facts.joined(names) if len(names) <= MOST_NAMED else f"{len(names)} services"
-    declared = ", as declared" if all(one.excuse for _, one in pairs) else ""
+    declared = AS_DECLARED if all(one.excuse for _, one in pairs) else ""
     return f"{who} {VERBS[one.broken][len(names) > 1]} where {SAID[one.fault]}{declared}"
 
 
@@ -156,7 +161,7 @@ def _row(fault: str, pairs: list[Pair]) -> str:
     """A row of the picture in words: the range of its cells, and those that are not well."""
     shares = [one.share for _, one in pairs if one.share is not None]
     ends = dict.fromkeys(f"{end(shares):.0f}" for end in (min, max)) if shares else [facts.NOTHING]
-    ill = "".join(f", {name} {one.broken}" for name, one in pairs if one.broken)
+    ill = "".join(f", {name} {VERBS[one.broken][0]}" for name, one in pairs if one.broken)
     return f"{SAID[fault]}: {' to '.join(ends)} % right{ill}"
 
 
@@ -187,10 +192,11 @@ SECTION = Section(
             "answer, or got it 0.5 s late.",
         ),
         (
-            "leaks",
+            "leaks, memory",
             "After each fault as many requests as the service has slots are sent at once: all must "
             "reach the backend together, as before. Calls, connections, threads, open files and "
-            "memory are compared with those before; up to 10 and 32 MiB are taken for chance.",
+            "memory are compared with those before; up to 10 and 32 MiB are taken for chance. "
+            "Where nothing but memory is left behind, the word is memory.",
         ),
     ),
 )
