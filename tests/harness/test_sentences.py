@@ -6,12 +6,15 @@ import random
 import re
 from typing import Any
 
+import pytest
+import run_costs
 import run_kinds
 import runs
 
+from loadtests.bench import profiles
 from loadtests.record import Run, Spread
 from loadtests.report import sections
-from loadtests.report.results import parts
+from loadtests.report.results import parts, places
 
 
 def finding(run: Run) -> str:
@@ -134,3 +137,27 @@ def test_two_that_reached_the_same_have_it_each() -> None:
     for row in run.summary:
         row.rps = Spread(100.0, 100.0, 100.0)
     assert "cannot tell apart, reached 100 each." in finding(run)
+
+
+def crowded(growths: dict[str, list[float]]) -> Run:
+    """Pollers whose CPU per request is so many times as much in a crowd, round by round."""
+    run = run_kinds.run("pollers", services=tuple(growths))
+    run.points = [point for point in run.points if point.idle_connections in (100, 900)]
+    for point in run.points:
+        grown = growths[point.service][point.round - 1]
+        point.cpu_ms_per_request = 0.2 * (grown if point.idle_connections == 900 else 1)
+    return runs.summed(run)
+
+
+@pytest.mark.parametrize("growth", [[0.91, 0.92, 0.93], [1.02, 1.05, 1.08], [0.7, 1.3, 1.4]])
+def test_a_cost_that_does_not_grow_stays_the_same(growth: list[float]) -> None:
+    said = finding(crowded({"scratch-epoll": growth, "scratch-select": [7.1, 7.2, 7.3]}))
+    assert said.endswith(
+        "request stays the same from 100 to 900 in scratch-epoll; grows ×7.2 from 100 to 900 in "
+        "scratch-select, the most."
+    )
+
+
+def test_a_cost_that_falls_does_not_grow() -> None:
+    said = finding(crowded({"scratch-epoll": [0.4, 0.5, 0.6], "scratch-select": [7.1, 7.2, 7.3]}))
+    assert "request falls ×0.50 from 100 to 900 in scratch-epoll, the least; grows ×7.2" in said

@@ -136,8 +136,9 @@ def _both(ranking: Ranking, said: Mapping[str, str], one: str, other: str) -> st
 
 def _end(ranking: Ranking, name: str, beside: list[str], said: Mapping[str, str], word: str) -> str:
     if len(beside) == 1:
-        return f"{_both(ranking, said, name, beside[0])}, {word}"
-    return f"{said[name]} in {name}, {word}" + not_told(ranking, name, beside, said)
+        return f"{_both(ranking, said, name, beside[0])}" + (f", {word}" if word else "")
+    end = f", {word}" if word else ""
+    return f"{said[name]} in {name}{end}" + not_told(ranking, name, beside, said)
 
 
 def not_told(ranking: Ranking, name: str, beside: list[str], said: Mapping[str, str]) -> str:

@@ -24,6 +24,8 @@ CPU = Measure(
     "what is built on it hear only of those where something happened.",
 )
 
+SAME = 1.1  # a growth below this is none
+
 
 def growth(part: Part, service: str) -> Derived | None:
     """CPU per request in the largest crowd the service held ÷ that in the smallest, by rounds."""
@@ -54,8 +56,12 @@ def finding(part: Part) -> str:
     """Whose CPU per request grew the least and the most with the crowd."""
     order = _ranking(part)
     grown = {name: _said(part, name) for name in order.names}
-    said = ranking.contrast(order, grown, "the least", "the most")
-    return said and f"With the crowd of idle connections the CPU per request grows {said}."
+    if not order.names:
+        return ""
+    least = "" if _stays(part, order.names[0]) else "the least"
+    most = "" if _stays(part, order.names[-1]) else "the most"
+    said = ranking.contrast(order, grown, least, most)
+    return f"With the crowd of idle connections the CPU per request {said}."
 
 
 def _ranking(part: Part) -> Ranking:
@@ -66,7 +72,19 @@ def _ranking(part: Part) -> Ranking:
 def _said(part: Part, name: str) -> str:
     grown, (low, high) = growth(part, name), _held(part, name)
     assert grown is not None  # it has a place in the ranking
-    return f"{facts.times(grown.spread.median)} from {low:,} to {high:,}"
+    by = "stays the same"
+    if not _stays(part, name):
+        word = "grows" if grown.spread.median > 1 else "falls"
+        by = f"{word} {facts.times(grown.spread.median)}"
+    return f"{by} from {low:,} to {high:,}"
+
+
+def _stays(part: Part, name: str) -> bool:
+    """Whether it is the same in the largest crowd, but for noise or less than a tenth."""
+    grown = growth(part, name)
+    if grown is None:
+        return False
+    return 1 / SAME < grown.spread.median < SAME or grown.spread.min <= 1 <= grown.spread.max
 
 
 def tables(part: Part) -> list[Table]:
