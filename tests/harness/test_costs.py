@@ -114,7 +114,7 @@ def test_the_cost_of_a_request_at_low_rates(tmp_path: Path) -> None:
         assert rows["sanic"][1:6] == cells
         assert rows["scratch-epoll"][3] == "4.00"
         assert f"at {rate} requests/s: 0.100 ms in scratch-epoll, the least" in finding(run)
-    assert "less than 3 % apart for 2 of 4 services and rates" in finding(run)
+    assert "less than 3 % apart for 2 of the 4 costs" in finding(run)
     assert set(charts(run)) == {"cpu", "switches"}
 
 

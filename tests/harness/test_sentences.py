@@ -161,3 +161,10 @@ def test_a_cost_that_does_not_grow_stays_the_same(growth: list[float]) -> None:
 def test_a_cost_that_falls_does_not_grow() -> None:
     said = finding(crowded({"scratch-epoll": [0.4, 0.5, 0.6], "scratch-select": [7.1, 7.2, 7.3]}))
     assert "request falls ×0.50 from 100 to 900 in scratch-epoll, the least; grows ×7.2" in said
+
+
+def test_none_of_several_is_none() -> None:
+    run = run_costs.run("cost", services=("sanic", "tornado"))
+    for point in run.points:
+        point.cpu_ms_per_request = 0.2 * point.round
+    assert "apart for none of the 4 costs of a service at a rate." in finding(runs.summed(run))

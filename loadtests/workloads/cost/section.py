@@ -122,9 +122,9 @@ def _agreement(part: Part) -> str:
     known = [away for row in rows if (away := _apart(row)) is not None]
     if not known:
         return ""
+    close = f"The rounds lie less than {REPEATABLE:g} % apart"
     few = sum(away < REPEATABLE for away in known)
-    of = "service and rate" if len(known) == 1 else "services and rates"
-    return f"The rounds lie less than {REPEATABLE:g} % apart for {few} of {len(known)} {of}."
+    return f"{close} for {few or 'none'} of the {len(known)} costs of a service at a rate."
 
 
 def tables(part: Part) -> list[Table]:
