@@ -97,7 +97,7 @@ def test_gain_and_memory_are_of_each_round(tmp_path: Path) -> None:
         assert cells[1].startswith("≥ 1,200") and cells[2].startswith("≥ 1.20")
         assert shows(cells[3], Spread(12, 11, 13))
     assert [row[1] for row in found.tables["Each number of processes"]] == ["1", "2"] * 2
-    assert "the service pinned to 2 cores, the load's" in found.text
+    assert "the service pinned to 2 cores, which it shared with the load" in found.text
     (part,) = parts.split(run)
     said = section_of(part).finding(part)
     assert "tornado ≥ ×1.2" in said and "12.0 MiB" in said

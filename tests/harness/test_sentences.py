@@ -168,3 +168,18 @@ def test_none_of_several_is_none() -> None:
     for point in run.points:
         point.cpu_ms_per_request = 0.2 * point.round
     assert "apart for none of the 4 costs of a service at a rate." in finding(runs.summed(run))
+
+
+def test_the_cores_of_one_profile_of_several() -> None:
+    run = run_costs.run("cores", services=("sanic",))
+    run.workloads = {"cost": {"kind": "cost"}, "cores": {"kind": "cores", "spread": True}}
+    assert places.pinned(run) == (
+        "the service pinned to one core, backend and generator to another; in the profile "
+        "cores the service pinned to 2 cores, which it shared with the load"
+    )
+
+
+def test_an_overload_is_one_and_a_half_times_the_capacity() -> None:
+    (profile,) = profiles.select("overload")
+    assert "1.5 times what it can do" in profile.title
+    assert "half more" not in profile.title and "half again" not in profile.title

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from loadtests.record import Run
+from loadtests.report.results import facts
 
 
 def pinned(run: Run) -> str:
     """Whether services and generator had cores of their own."""
     spread = [name for name, about in run.workloads.items() if about.get("spread")]
-    if run.pinned and spread:
-        shared = max((point.shared_cores or 0 for point in run.points), default=0)
-        where = f"{shared} cores, the load's" if shared else "all cores but the load's"
-        others = "" if len(spread) == len(run.workloads) else ", in all other profiles one"
-        return f"the service pinned to {where}{others}"
+    if not run.pinned or not spread:
+        return _of_one_core(run)
+    shared = max((point.shared_cores or 0 for point in run.points), default=0)
+    where = (
+        f"{shared} cores, which it shared with the load" if shared else "all cores but the load's"
+    )
+    if len(spread) == len(run.workloads):
+        return f"the service pinned to {where}"
+    of = "profile" if len(spread) == 1 else "profiles"
+    return f"{_of_one_core(run)}; in the {of} {facts.joined(spread)} the service pinned to {where}"
+
+
+def _of_one_core(run: Run) -> str:
+    """The same, of the profiles in which a service has one core."""
     if run.machines:
         where = "to one core" if run.pinned else "to no core"
         return f"the service pinned {where} of its machine, the generator to one of its own"
