@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from statistics import linear_regression, median
 
@@ -223,9 +224,14 @@ def test_the_kernel_s_part_of_a_waiting_request_is_named(tmp_path: Path) -> None
         point.kernel_bytes = 10**8 + point.users * (8 + point.round) * 1024
     rows = table(run, tmp_path, "What a waiting request costs")
     assert rows["sanic"][3] == "10.0 9.00–11.0"
-    said = finding(run)
-    assert "in user space" in said
-    assert "In the kernel it takes 10.0 to 10.0 KiB more" in said
+    assert re.fullmatch(
+        r"A waiting request costs, in user space, [\d.]+ KiB, and 10\.0 in the kernel "
+        r"\(a coroutine\) in sanic, the least; [\d.]+ KiB, and 10\.0 in the kernel \(a thread\) "
+        r"in flask-threads, the most\. The kernel's part has both ends of its two connections\.",
+        finding(run),
+    )
+    (chart,) = (one for one in charts(run).values() if one.name == "request-memory")
+    assert chart.title.startswith("User-space memory") and chart.alt.startswith("user-space memory")
 
 
 def test_the_price_of_a_process_is_the_slope_over_their_number(tmp_path: Path) -> None:

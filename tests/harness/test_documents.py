@@ -10,7 +10,7 @@ import pytest
 from loadtests.catalog import ROOT
 from loadtests.record import load
 from loadtests.report.results.parts import Part, split
-from loadtests.report.results.waiting import waiter
+from loadtests.report.results.waiting import kernel, waiter
 from loadtests.workloads.faults.cells import outcomes
 
 README = ROOT / "README.md"
@@ -124,6 +124,28 @@ def test_the_memory_kept_after_a_huge_body_is_that_of_the_linked_run() -> None:
     assert said
     a, b, c, d = map(int, said.groups())
     assert ends == {"a thread": (a, b), "a greenlet": (c, d)}
+
+
+def test_the_kernel_s_part_of_a_request_is_that_of_the_linked_run() -> None:
+    part = linked("The same in a service", "held")
+    kib = {
+        name: round(found.spread.median / 1024)
+        for name in part.run.services
+        if (found := kernel(part, name))
+    }
+    of_threads = {kib.pop(name) for name in list(kib) if waiter(part, name) == "a thread"}
+    text = " ".join(WAITING.read_text(encoding="utf-8").split())
+    ((least, most, thread),) = re.findall(
+        r"takes (\d+) to (\d+) KiB more, and (\d+) where a thr", text
+    )
+    assert [*of_threads] == [int(thread)]
+    assert (min(kib.values()), max(kib.values())) == (int(least), int(most))
+    found = sections(WAITING)
+    for title, name in {"A greenlet": "flask-gevent", "A coroutine": "fastapi"}.items():
+        assert f"and {kib[name]} in the kernel" in " ".join(found[title].split())
+    assert f"and {thread} in the kernel" in " ".join(found["A thread"].split())
+    assert kib["twisted"] == kib["asyncio-protocol"] == 11
+    assert "and 11 more in the kernel" in found["A callback"]
 
 
 def test_the_tail_of_the_generator_alone_is_that_of_the_linked_run() -> None:

@@ -62,21 +62,26 @@ def _ranking(part: Part) -> Ranking:
 
 
 def finding(part: Part) -> str:
-    """Whose waiting requests take the least and the most memory."""
-    values = {
-        name: f"{facts.number(found.spread.median / KIB)} KiB ({waiter(part, name)})"
-        for name in _ranked(part)
-        if (found := memory(part, name))
-    }
+    """Whose waiting requests take the least and the most memory, and the kernel's beside it."""
+    values = {name: said for name in _ranked(part) if (said := _said(part, name))}
     said = ranking.contrast(_ranking(part), values, "the least", "the most")
     if not said:
         return ""
-    text = f"A waiting request costs {said}, in user space."
-    kernels = [found.spread.median for name in values if (found := kernel(part, name))]
-    if kernels:
-        ends = " to ".join(f"{facts.number(f(kernels) / KIB)}" for f in (min, max))
-        text += f" In the kernel it takes {ends} KiB more, with both ends of its two connections."
+    text = f"A waiting request costs, in user space, {said}."
+    if any(kernel(part, name) for name in values):
+        text += " The kernel's part has both ends of its two connections."
     return text
+
+
+def _said(part: Part, name: str) -> str:
+    """The memory of one request in user space, and in the kernel where that was read."""
+    user, own = memory(part, name), kernel(part, name)
+    if user is None:
+        return ""
+    text = f"{facts.number(user.spread.median / KIB)} KiB"
+    if own:
+        text += f", and {facts.number(own.spread.median / KIB)} in the kernel"
+    return f"{text} ({waiter(part, name)})"
 
 
 def tables(part: Part) -> list[Table]:
@@ -93,7 +98,7 @@ def tables(part: Part) -> list[Table]:
     columns: list[Column[str]] = [
         ("place", "", lambda name: place(order, name)),
         ("what waits", "", lambda name: text(waiter(part, name))),
-        ("memory", "KiB a request", lambda name: spread(memory(part, name), 1 / KIB)),
+        ("in user space", "KiB a request", lambda name: spread(memory(part, name), 1 / KIB)),
         ("in the kernel", "KiB a request", lambda name: spread(kernel(part, name), 1 / KIB)),
         ("threads", "a request", lambda name: spread(threads(part, name))),
         ("descriptors", "a request", lambda name: spread(descriptors(part, name))),
@@ -105,7 +110,7 @@ def tables(part: Part) -> list[Table]:
         columns = [column for column in columns if column[0] != "in the kernel"]
     made = by_service(caption, columns, _ranked(part), part.state, part)
     each = {name: memory(part, name) for name in order.names}
-    pairs = controlled.of_derived("memory of a request", each, order)
+    pairs = controlled.of_derived("user-space memory of a request", each, order)
     return [made, *controlled.tables(part, [pairs])]
 
 
@@ -129,10 +134,10 @@ def _of_a_request(part: Part) -> Chart:
         "client's connection, the call to the backend, and whatever waits between them, in user "
         "space; not what the kernel keeps for sockets and threads."
     )
-    alt = "memory of a waiting request, KiB: " + bars.said(drawn)
-    spec = bars.chart(part, drawn, Axis("memory per waiting request, KiB", log))
+    alt = "user-space memory of a waiting request, KiB: " + bars.said(drawn)
+    spec = bars.chart(part, drawn, Axis("user-space memory per waiting request, KiB", log))
     name = f"{part.prefix}request-memory"
-    return Chart(name, "Memory of a waiting request", caption, alt, spec)
+    return Chart(name, "User-space memory of a waiting request", caption, alt, spec)
 
 
 def of_a_request(part: Part) -> list[Bar]:
@@ -167,9 +172,8 @@ SECTION = Section(
             f"The slope over the requests held, by least squares from {SETTLED} up, by rounds.",
         ),
         (
-            "memory",
-            "PSS of the process tree: a page that several processes share is counted once. It is "
-            "user space only.",
+            "in user space",
+            "PSS of the process tree: a page that several processes share is counted once.",
         ),
         (
             "in the kernel",
