@@ -65,7 +65,18 @@ def test_service_that_failed_at_some_users_says_where() -> None:
     run = runs.made_up({"sanic": (0.15, 1000)}, users=(10, 200))
     run.add(runs.failed("sanic", 1000, 1))
     (label,) = [one["label"] for one in declared(run)["requests"].records if "label" in one]
-    assert label.startswith("sanic (failed at 1,000) ")
+    assert label == "sanic (failed at 1,000)"
+
+
+def test_a_line_that_ends_early_has_no_number_at_the_right_end() -> None:
+    """It would be read as that of the last level, where there is no point."""
+    run = runs.made_up({"sanic": (0.15, 1000), "tornado": (0.2, 1000)}, users=(10, 200))
+    run.summary = [row for row in run.summary if (row.service, row.users) != ("tornado", 200)]
+    chart = declared(run)["cpu"]
+    labels = {one["service"]: one["label"] for one in chart.records if "label" in one}
+    assert labels["tornado"] == "tornado"
+    assert labels["sanic"].startswith("sanic 0.")
+    assert "a line that ends before it has none" in chart.caption
 
 
 def test_efficiency_is_of_what_every_service_could_reach() -> None:

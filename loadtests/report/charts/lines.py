@@ -25,7 +25,10 @@ def chart(part: Part, series: Series, name: str, title: str) -> Chart:
     alone = len(series.levels) == 1
     spec = _bars(part, series) if alone else Lines(series).spec()
     if not alone:
-        caption += " The number behind a name is that at the right end of its line."
+        caption += (
+            " The number behind a name is that at the right end of the axis; a line that ends "
+            "before it has none."
+        )
     return Chart(name, title, caption, _alt(series), spec)
 
 
@@ -145,7 +148,9 @@ class Lines:
         wanted = []
         for name in names:
             drawn = list(self.series.drawn(name).values())
-            number = f" {facts.number(drawn[-1].median)}" if drawn else ""
+            # All names stand at the right: a number beside one is taken for that of the last level.
+            last = self.series.at(name, self.series.levels[-1])
+            number = f" {facts.number(last.median)}" if last else ""
             pixels = self._pixels(drawn[-1].median) if drawn else self.height
             wanted.append(Label(name, self.series.label(name) + number, pixels))
         wanted.sort(key=lambda label: label.wanted)
