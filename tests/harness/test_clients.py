@@ -78,9 +78,10 @@ def test_a_client_that_serves_nobody_is_shown_with_zero(tmp_path: Path) -> None:
     found = page(run, tmp_path)
     rows = {row[0]: row[1:] for row in found.tables[CAPTION]}
     assert set(rows) == set(FASTAPI)
-    client, few, most, cpu = rows["fastapi-httpx"]
-    assert (client, most) == ("httpx", "0 nobody served")
-    assert "invalid" not in few + cpu
+    client, *at_users, cpu_few, cpu_found = rows["fastapi-httpx"]
+    assert (client, at_users[-1]) == ("httpx", "0 nobody served")
+    assert len(at_users) == len({point.users for point in run.points})
+    assert "invalid" not in at_users[0] + cpu_few + cpu_found
     assert "nobody was served: none of 1,000 users had an answer" in found.text
     cost, share = charts(run)
     assert "fastapi-httpx 0, nobody served" in cost.alt
@@ -96,8 +97,8 @@ def test_users_that_were_not_served_are_counted(tmp_path: Path) -> None:
             point.served = 800 + point.round
     run.summary = summarise(run.points)
     rows = {row[0]: row[1:] for row in page(run, tmp_path).tables[CAPTION]}
-    assert rows["fastapi-httpx2"][2].endswith(", 801 of 1,000 users served")
-    assert "served" not in rows["fastapi"][2]
+    assert any(cell.endswith(", 801 of 1,000 users served") for cell in rows["fastapi-httpx2"])
+    assert not any("served" in cell for cell in rows["fastapi"])
 
 
 def test_all_failed_is_nobody_served() -> None:

@@ -149,7 +149,7 @@ def test_a_new_connection_for_each_request(tmp_path: Path) -> None:
 
     with Server(once) as server:
         stats = locusts.run(tmp_path, server.url, 5, 2, "Leaving", locustfile=locustfile(tmp_path))
-    assert len(server.requests) > 50
+    assert len(server.requests) > 5  # users: each sends more than one
     assert all(request.first and request.last for request in server.requests)
     assert (stats.requests, stats.failures) == (len(server.requests), 0)
 

@@ -61,28 +61,25 @@ def tables(part: Part) -> list[Table]:
     """One row a service, those of a family together."""
     if not part.run.summary:
         return []
-    rows, few, most = part.by_users(), variants.few(part), levels(part)[-1]
+    rows, widest = part.by_users(), variants.widest(part)
 
     def answered(users: int) -> Callable[[str], Cell]:
         return lambda name: _answered(part, rows.get((name, users)))
 
-    columns: list[Column[str]] = [
-        ("client", "", lambda name: text(client(part, name))),
-        (f"at {few:,} users", "requests/s", answered(few)),
-        (f"at {most:,} users", "requests/s", answered(most)),
-        (
-            f"CPU per request at {few:,} users",
-            "ms",
-            lambda name: of_summary(rows.get((name, few)), "cpu_ms_per_request"),
-        ),
-    ]
-    columns = [column for place, column in enumerate(columns) if few != most or place != 2]
+    def cpu(users: int) -> Callable[[str], Cell]:
+        return lambda name: of_summary(rows.get((name, users)), "cpu_ms_per_request")
+
+    # CPU at few users, and where the finding is, which quotes it.
+    costs = sorted({variants.few(part), *([widest.worst.users] if widest else [])})
+    columns: list[Column[str]] = [("client", "", lambda name: text(client(part, name)))]
+    columns += [(f"at {users:,} users", "requests/s", answered(users)) for users in levels(part)]
+    columns += [(f"CPU per request at {users:,} users", "ms", cpu(users)) for users in costs]
     delay_s = float(part.settings["delay_s"])
     caption = f"Requests/s with each client, before a {facts.seconds(delay_s)} backend"
     names = [name for family in members(part).values() for name in family]
     made = by_service(caption, columns, names, lambda name: _state(part, name), part)
     scenarios = {users: row.scenario for (_, users), row in rows.items()}
-    straight = {f"at {users:,} users": (scenarios[users], "rps") for users in (few, most)}
+    straight = {f"at {users:,} users": (scenarios[users], "rps") for users in levels(part)}
     return [with_perfect(made, part, straight), *controlled.tables(part, _measured(part))]
 
 
