@@ -16,9 +16,9 @@ from loadtests.workloads.held import section as held
 NAME = "overview"
 CAPTION = (
     "Left the highest rate that one core sustains, right the memory in user space that each "
-    "waiting request takes, a row a service. Whiskers reach from the lowest round to the highest. An arrow leads "
-    "further than there is room for, or means at least so much: something else came to its limit "
-    "first."
+    "waiting request takes, a row a service. Whiskers reach from the lowest round to the "
+    "highest. An arrow leads further than there is room for, or means at least so much: something "
+    "else came to its limit first."
 )
 ROOM = 1.3  # times the highest round of what people run: so far the rates are drawn
 
