@@ -5,6 +5,7 @@
 Needs nothing but Python 3.11 with venv, or with uv. The environment is `.venv`, or with
 --tests `.venvs/tests`; it is built from the lock in `loadtests` or `tests`,
 with hashes, and built anew when the lock changes. -I: whatever the caller's PYTHON… say.
+Paths are those of the caller's folder; with --tests Python runs in the checkout.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def main() -> None:
 
     ours = variables.heeded(os.environ)
     arguments = sys.argv[1:]
+    of_tests = arguments[:1] == ["--tests"]
     folder, lock = ROOT / ".venv", ROOT / "loadtests" / "requirements.txt"
-    if arguments[:1] == ["--tests"]:
+    if of_tests:
         arguments = arguments[1:]
         folder, lock = ROOT / ".venvs" / "tests", ROOT / "tests" / "requirements.txt"
     try:
@@ -45,9 +47,14 @@ def main() -> None:
         with (ROOT / ".cache" / "bootstrap.lock").open("w") as alone:
             fcntl.flock(alone, fcntl.LOCK_EX)  # two commands started at once build it once
             ensure(folder, lock, ours)
+            if not of_tests:
+                imports_from_here(folder)
     except OSError as error:  # such as no space, or a folder that is another user's
         sys.exit(f"{error.filename or ROOT}: {error.strerror}")
-    os.chdir(ROOT)
+    if of_tests:
+        os.chdir(ROOT)
+    else:  # no modules of the caller's folder: it may have a `services`, too
+        arguments = ["-P", *arguments]
     # Where it is set, each process would compile all that it imports: a second for a generator.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     python = str(folder / "bin" / "python")
@@ -82,6 +89,14 @@ def ensure(folder: Path, lock: Path, ours: dict[str, str]) -> None:
     sync = ("--quiet", "pip", "sync", "--require-hashes", "--python", python)
     run(ours, *uv, *sync, str(lock))
     marker.write_text(built_from, encoding="utf-8")
+
+
+def imports_from_here(folder: Path) -> None:
+    """Have the Python of an environment import this checkout's modules in any current folder."""
+    (site_packages,) = folder.glob("lib/python3*/site-packages")
+    path = site_packages / "checkout.pth"
+    if not path.is_file() or path.read_text(encoding="utf-8") != f"{ROOT}\n":
+        path.write_text(f"{ROOT}\n", encoding="utf-8")
 
 
 def pin_of(package: str, lock: str) -> str:

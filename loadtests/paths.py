@@ -7,6 +7,8 @@ environments and caches go to the user's folder of caches, runs to `results` in 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -32,7 +34,10 @@ else:
 def needs_checkout(what: str) -> None:
     """UsageError where this is an installed program, which cannot do `what` it says."""
     if not CHECKOUT:
-        raise UsageError(f"{what} a checkout of {NAME}: clone it first")
+        raise UsageError(
+            f"{what} a checkout of {NAME}: clone it, and call it there as"
+            f" python3 loadtests/bootstrap.py -m loadtests {shlex.join(sys.argv[1:])}"
+        )
 
 
 def with_runs(results: Path) -> Path:

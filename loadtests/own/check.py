@@ -71,8 +71,9 @@ def _listed(service: Service) -> list[str]:
 
 def _tests(service: Service, *files: str) -> list[str]:
     """The failures of the contract's tests in `files`, asked of this service alone; a line each."""
-    in_tests = find_spec("pytest") is not None  # in the environment of the tests already
-    start = () if in_tests else (str(ROOT / "loadtests" / "bootstrap.py"), "--tests")
+    # In the environment of the tests already? Locust brings pytest to others, but not pytest-xdist.
+    in_tests = find_spec("xdist") is not None
+    start = () if in_tests else ("-I", str(ROOT / "loadtests" / "bootstrap.py"), "--tests")
     command = [sys.executable, *start, "-m", "pytest"]
     quietly = ("-q", "-n", "0", "--tb=line", "--no-header", "-rfE", "--service", service.name)
     try:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from loadtests.catalog import SERVICES, Interpreter, Service
 from loadtests.errors import UsageError
-from loadtests.paths import CACHE, ENVIRONMENTS
+from loadtests.paths import CACHE, ENVIRONMENTS, ROOT
 from services import folders
 
 LINKS = ".venvs"  # in another checkout
@@ -87,6 +87,7 @@ def uv(*arguments: str, given: str | None = None) -> str:
     command = [sys.executable, "-m", "uv", "--quiet", *arguments]
     done = subprocess.run(
         command,
+        cwd=ROOT,  # not the caller's folder, whose pyproject.toml may be one of uv's
         env=environment,
         input=given,
         encoding="utf-8",

@@ -232,6 +232,17 @@ def test_processes_find_what_they_import_compiled() -> None:
     assert (status, said) == (0, "False\n")
 
 
+def test_files_are_those_of_the_callers_folder(tmp_path: Path) -> None:
+    """Whose modules are not imported, though it may have some of the same names."""
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "__init__.py").write_text("1/0", encoding="utf-8")
+    (tmp_path / "waits.toml").write_text("mine = 1", encoding="utf-8")
+    asked = (PYTHON, str(ROOT / "loadtests" / "bootstrap.py"), "-m", "loadtests", "bench")
+    with Command("--file", "waits.toml", command=asked, cwd=tmp_path) as command:
+        status, _, complaint = command.end()
+    assert status == 2 and complaint.startswith("waits.toml: unknown key 'mine'"), complaint
+
+
 @needs_make
 def test_make_prints_every_verb() -> None:
     with Command(command=("make",)) as command:

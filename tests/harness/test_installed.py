@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,7 +62,21 @@ def test_it_advises_from_the_results_that_came_with_it(installed: Path, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_names_the_command_that_works_in_a_checkout(installed: Path, tmp_path: Path) -> None:
+    """Of those that add to the project's own files."""
+    script = "import sys; from loadtests.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    for words in (["new", "mine", "--like", "fastapi"], ["lock"], ["check", "fastapi-mine"]):
+        done = run_in(tmp_path, installed, "-c", script, *words)
+        assert done.returncode == 2
+        assert f"python3 loadtests/bootstrap.py -m loadtests {' '.join(words)}\n" in done.stderr
+
+
 def test_it_has_all_files_that_a_bench_reads(installed: Path) -> None:
     for name in ("compose.yaml", "services/Dockerfile", "loadtests/profiles.toml"):
         assert (installed / name).is_file(), name
+    for folder in ("services", "loadtests"):
+        recipe = (installed / folder / "Dockerfile").read_text(encoding="utf-8")
+        for files in re.findall(r"^COPY (?!--from)(.+) \S+$", recipe, re.M):
+            for name in files.split():
+                assert (installed / name).exists(), f"{folder}/Dockerfile copies {name}"
     assert not (installed / "pyproject.toml").exists()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from loadtests.catalog import BACKEND, ROOT
+from loadtests.own import check
 from loadtests.runtime import environments
 from tests.harness.commandline import Command
 
@@ -56,6 +58,25 @@ def test_a_new_folder_passes_the_core_contract(copy: Path) -> None:
     assert "MISSING lock" in said and "no-such-package not in the lock" in said
     assert ("MISSING core contract" in said and "FAILED " in said) or "ERROR " in said
     assert len(said.splitlines()) < 50, "one screen"
+
+
+@pytest.mark.parametrize("there", [set(), {"pytest"}, {"pytest", "xdist"}])
+def test_tests_run_in_the_environment_of_the_tests(
+    there: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever calls: Locust brings pytest into the harness's own, without what the tests need."""
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(check, "find_spec", lambda name: name if name in there else None)
+    monkeypatch.setattr(check.subprocess, "run", run)
+    assert check.run("fastapi") == 0
+    assert len(asked) == 2
+    for command in asked:
+        assert ("--tests" in command) == ("xdist" not in there), command
 
 
 @pytest.mark.parametrize(
