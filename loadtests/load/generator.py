@@ -96,6 +96,7 @@ def check_own(plan: dict[str, Any], load: Load) -> dict[str, Any]:
         first_s = time.perf_counter() - begun
         if not (wrong := asked.wrong(status, body)):
             break
+        service.close()  # which the server may do as well, after a failure, without saying so
     else:
         raise ValueError(f"{asked} was answered with {wrong}: {bytes(body[:200])!r}")
     service.close()

@@ -144,6 +144,8 @@ class RawHttpUser(User):
                 counts.in_flight -= 1
             if self.has_failed:
                 gevent.sleep(self.pause_after_failure_s)
+                if self.asked and not connection.is_open():  # after a 500 servers may close it
+                    connection.close()
 
     def request(self, due: float) -> bytes:
         """The next request, due at this instant on perf_counter's clock."""

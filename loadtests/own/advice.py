@@ -14,6 +14,7 @@ FULL = 0.85
 IDLE = 0.6  # with less, CPU is not what requests wait for
 SHARE = 0.95  # of the limit: who delivers so much leaves nothing to gain
 FEW = 0.8  # of it: who delivers less and has CPU to spare lacks slots
+MORE = 1.05  # of it: nobody can deliver that, so that the wait is another one
 COLLAPSED = 0.8  # of what fewer users were given
 FAILED = 0.01
 # In flight at the upstream, and whose default that many is, as of the newest versions.
@@ -29,9 +30,14 @@ NEAR = 0.1  # so far a count may be from a default and still be it
 Rule = Callable[[Sequence[Measured], float], str]
 
 
-def first(measured: Sequence[Measured], wait_s: float) -> str:
-    """The advice, in a few sentences; `wait_s` is what a request takes where nobody disturbs it."""
-    return next(said for rule in RULES if (said := rule(measured, wait_s)))
+def first(measured: Sequence[Measured], delay_s: float | None) -> str:
+    """The advice, in a few sentences; `delay_s` is how long the upstream takes, where it is known.
+
+    Where it is not, what a request took with the fewest users stands for it.
+    """
+    wait_s = delay_s or (measured[0].point.p50_ms or 0.0) / 1000
+    rules = RULES if delay_s else RULES_WITHOUT_DELAY
+    return next(said for rule in rules if (said := rule(measured, wait_s)))
 
 
 def failing(measured: Sequence[Measured], wait_s: float) -> str:
@@ -45,6 +51,21 @@ def failing(measured: Sequence[Measured], wait_s: float) -> str:
                 f"users ({kinds}). Mend these first: its own log says why."
             )
     return ""
+
+
+def wrong_delay(measured: Sequence[Measured], wait_s: float) -> str:
+    """Nobody can wait so long and deliver so much."""
+    over = next((each for each in measured if _share(each, wait_s) > MORE), None)
+    if over is None:
+        return ""
+    point = over.point
+    took = f", and half of them took less than {point.p50_ms:.4g} ms" if point.p50_ms else ""
+    return (
+        f"--delay {wait_s:g} may be wrong: {point.rps:,.0f} requests/s for {point.users} users are "
+        f"more than the {point.users / wait_s:,.0f}/s that a wait of {wait_s:g} s allows{took}. "
+        "Measure again with the time that its upstream takes; if that is right, not every request "
+        "waits for it, as where there is a cache."
+    )
 
 
 def crowded(measured: Sequence[Measured], wait_s: float) -> str:
@@ -113,16 +134,32 @@ def core_full(measured: Sequence[Measured], wait_s: float) -> str:
 
 def few_slots(measured: Sequence[Measured], wait_s: float) -> str:
     """The CPU is idle and users wait all the same: for a slot."""
-    short = next((each for each in measured if _share(each, wait_s) < FEW), None)
-    if short is None or (short.cores is not None and short.busiest and short.busiest > IDLE):
+    short = _short_and_idle(measured, wait_s)
+    if short is None:
         return ""
-    at_once = _most_at_once(measured, wait_s)
+    at_once = short.point.rps * wait_s
     known = next((whose for many, whose in DEFAULTS.items() if _is_near(at_once, many)), "")
     return (
         f"Slots: {_idle(short)}about {at_once:,.0f} of {short.point.users} requests wait for the "
         f"upstream at once (requests/s × {wait_s:.3g} s, Little's law), the others for their turn. "
-        f"Give it more threads, or a larger connection pool"
+        "Slots are threads, or the connections of the client's pool, as with async handlers: "
+        "give it more of whichever there are fewest"
         + (f"; {round(at_once)} is what you get with {known}." if known else ".")
+    )
+
+
+def slots_or_upstream(measured: Sequence[Measured], wait_s: float) -> str:
+    """The same where the wait is not known: no more is said than that CPU is not the limit."""
+    short = _short_and_idle(measured, wait_s)
+    if short is None:
+        return ""
+    point = short.point
+    return (
+        f"Slots or the upstream: {_idle(short)}{point.users} users get {point.rps:,.0f} "
+        f"requests/s, less than {FEW:.0%} of what they would if requests took as long as with "
+        f"{measured[0].point.users} users. Either they wait for a slot (a thread, or a connection "
+        "of the client's pool), or the upstream itself is slower then: with --delay, the time "
+        "that it takes, this says which."
     )
 
 
@@ -131,7 +168,7 @@ def slow(measured: Sequence[Measured], wait_s: float) -> str:
     short = next((each for each in measured if _share(each, wait_s) < SHARE), None)
     if short is None:
         return ""
-    busy = f" with {short.busiest:.0%} of a core in use" if short.busiest is not None else ""
+    busy = f", while {_used(short)}" if short.busiest is not None else ""
     return (
         f"From {short.point.users} users on it delivers {_share(short, wait_s):.0%} of what the "
         f"wait alone would allow{busy}: neither CPU nor slots stand out. Measure longer "
@@ -148,8 +185,23 @@ def nothing(measured: Sequence[Measured], wait_s: float) -> str:
     )
 
 
+def nothing_known(measured: Sequence[Measured], wait_s: float) -> str:
+    """The same where the wait is not known."""
+    last = measured[-1].point
+    return (
+        f"Nothing stands out up to {last.users} users. How much of what is possible that is, it "
+        "can say with --delay, the time that the upstream takes; more users (--users "
+        f"{last.users * 2},{last.users * 5}) show where it ends."
+    )
+
+
 RULES: tuple[Rule, ...] = (
-    *(failing, collapsing, core_full, crowded, generator_full, few_slots, slow, nothing),
+    *(failing, wrong_delay, collapsing, core_full, crowded, generator_full),
+    *(few_slots, slow, nothing),
+)
+RULES_WITHOUT_DELAY: tuple[Rule, ...] = (
+    *(failing, collapsing, core_full, crowded, generator_full),
+    *(slots_or_upstream, nothing_known),
 )
 
 
@@ -163,8 +215,12 @@ def _share(each: Measured, wait_s: float) -> float:
     return each.point.rps * wait_s / each.point.users
 
 
-def _most_at_once(measured: Sequence[Measured], wait_s: float) -> float:
-    return max(each.point.rps * wait_s for each in measured)
+def _short_and_idle(measured: Sequence[Measured], wait_s: float) -> Measured | None:
+    """The first window that is short of the limit, unless its CPU may be why."""
+    short = next((each for each in measured if _share(each, wait_s) < FEW), None)
+    if short is None or (short.cores is not None and short.busiest and short.busiest > IDLE):
+        return None
+    return short
 
 
 def _is_near(count: float, known: int) -> bool:
@@ -174,4 +230,13 @@ def _is_near(count: float, known: int) -> bool:
 def _idle(each: Measured) -> str:
     if each.busiest is None:
         return ""
-    return f"only {each.busiest:.0%} of a core is in use, yet "
+    return f"{_used(each, 'only ')}, yet "
+
+
+def _used(each: Measured, only: str = "") -> str:
+    """Its CPU as the table has it, or of its busiest process where several have a share."""
+    if each.busiest is None or each.cores is None:
+        return ""
+    if round(each.cores - each.busiest, 2) < 0.01:
+        return f"{only}{each.cores:.2f} of a core is in use"
+    return f"its busiest process uses {only}{each.busiest:.2f} of a core"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import psutil
 
+from loadtests.errors import UsageError
 from loadtests.runtime import ServiceFailed
 from loadtests.runtime.tree import ProcessTree
 
+CONNECT_S = 2.0
 DOCKERS = ("docker-proxy", "rootlessport")  # they pass on to a container
 
 
@@ -25,6 +27,16 @@ def is_here(host: str) -> bool:
     own = {a.address.partition("%")[0] for each in psutil.net_if_addrs().values() for a in each}
     addresses = {str(address[4][0]).partition("%")[0] for address in found}
     return all(ipaddress.ip_address(a).is_loopback or a in own for a in addresses)
+
+
+def refuses(host: str, port: int) -> bool:
+    """Whether nothing listens there."""
+    with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection((host, port), CONNECT_S).close()
+            return False
+        return True
+    return False  # such as one that is too busy to accept
 
 
 def listeners(port: int) -> list[psutil.Process]:
@@ -41,11 +53,16 @@ def listeners(port: int) -> list[psutil.Process]:
 
 
 def tree(port: int, pid: int | None) -> tuple[ProcessTree | None, str]:
-    """The processes behind `port`, or those of `pid`; and which they are, or why none are known."""
+    """The processes behind `port`, or those of `pid`; and which they are, or why none are known.
+
+    UsageError where there is no process `pid`.
+    """
     try:
         tops = [psutil.Process(pid)] if pid else listeners(port)
     except psutil.NoSuchProcess:
-        return None, f"there is no process {pid}"
+        raise UsageError(
+            f"--pid {pid}: there is no such process; without --pid it is looked for by its port"
+        ) from None
     if not tops:
         return (
             None,

@@ -16,6 +16,7 @@ from loadtests.own import advice, beside, listening, trial
 from loadtests.own.asked import asked, split_url
 from loadtests.own.trial import Measured, Trial
 from loadtests.report.tables.common import MIB
+from loadtests.runtime import ServiceFailed
 from loadtests.runtime.tree import ProcessTree
 
 COLUMNS = (
@@ -24,6 +25,7 @@ COLUMNS = (
 )
 MOST_USERS = 5000
 SECONDS = (0.5, 60.0)
+TIMEOUT_S = (0.001, 3600.0)
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ def run(url: str, options: Options, say: Callable[[str], None] | None = None) ->
     wanted = checked(url, options)
     host = urlsplit(wanted.url)
     tree: ProcessTree | None = None
-    if listening.is_here(host.hostname or ""):
-        tree, which = listening.tree(host.port or 80, options.pid)
+    name, port = host.hostname or "", host.port or 80
+    if not options.remote:  # else another machine's, also where it is reached by a port of this one
+        if listening.refuses(name, port):
+            raise ServiceFailed(
+                f"refused: nothing listens on {name}:{port}; start the service, or give its own URL"
+            )
+        tree, which = listening.tree(port, options.pid)
     else:
         which = (
             "on another machine: its CPU and memory are not known, and the network is part of it"
@@ -78,7 +85,7 @@ def run(url: str, options: Options, say: Callable[[str], None] | None = None) ->
     for line in (*notes(measured, wanted), *nearest(measured, wait_s, options, tree)):
         say(line)
     say("")
-    say(f"Change first: {advice.first(measured, wait_s)}")
+    say(f"Change first: {advice.first(measured, wanted.delay_s)}")
     return 1 if any(each.point.failures or each.point.invalid_because for each in measured) else 0
 
 
@@ -98,6 +105,13 @@ def checked(url: str, options: Options) -> Trial:
     shortest, longest = SECONDS
     if not shortest <= options.seconds <= longest:
         raise UsageError(f"--seconds must be from {shortest:g} to {longest:g}")
+    shortest, longest = TIMEOUT_S
+    if not shortest <= options.timeout_s <= longest:
+        raise UsageError(f"--timeout must be from {shortest:g} to {longest:g} seconds, such as 10")
+    if options.remote and options.pid:
+        raise UsageError(
+            "--pid is a process of this machine, and --remote says another: leave one out"
+        )
     what = asked(
         target, options.method, options.headers, options.data, options.status, options.expect
     )

@@ -105,6 +105,8 @@ def test_a_right_answer() -> None:
         (Options(delay_s=0), "from 0.001 to 60 seconds"),
         (Options(like="tornadoo"), "did you mean tornado"),
         (Options(seconds=0.1), "--seconds must be from 0.5 to 60"),
+        (Options(timeout_s=0), "--timeout must be from 0.001 to 3600 seconds"),
+        (Options(remote=True, pid=1), "leave one out"),
     ],
 )
 def test_options_that_cannot_be(options: Options, says: str) -> None:

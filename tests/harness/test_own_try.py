@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadtests.catalog import ROOT
+from loadtests.errors import UsageError
 from loadtests.own import advice, listening
 from loadtests.own.trial import Measured
 from loadtests.record import Point
@@ -16,6 +18,7 @@ from loadtests.runtime import environments
 from loadtests.runtime.process import fetch, free_port, is_free
 from tests.harness.commandline import Command, until
 from tests.harness.own.started import PLAIN, plain, started, upstream
+from tests.harness.servers import Request, Server, response
 
 START = (
     f"import sys; sys.path.insert(0, {str(ROOT)!r}); from loadtests.cli.main import main; main()"
@@ -66,7 +69,26 @@ def test_an_answer_that_is_never_right_is_not_measured() -> None:
         status, _, complaint = tried(f"{url}/nothing")
         assert status == 1 and "was answered with status 404" in complaint
     status, _, complaint = tried(f"{url}/orders/1")
-    assert status == 1 and "refused" in complaint
+    assert (
+        status == 1 and f"refused: nothing listens on {url.removeprefix('http://')};" in complaint
+    )
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_a_500_is_reported_and_not_that_its_connection_was_closed(each: int) -> None:
+    """As uvicorn does after an error that nobody handles: at once, and no header says so."""
+
+    async def send(request: Request, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.01)
+        fails = request.number % each == 0
+        writer.write(response(b"", status="500 Error" if fails else "200 OK"))
+        if fails:
+            writer.close()
+
+    with Server(send) as server:
+        status, said, complaint = tried(server.url, "--users", "2")
+    assert status == 1 and "reset" not in said + complaint
+    assert "status 500" in (complaint if each == 1 else said)
 
 
 def test_its_processes_are_found_with_what_they_started() -> None:
@@ -82,7 +104,8 @@ def test_its_processes_are_found_with_what_they_started() -> None:
         assert tree.footprint(switches=False).pss_bytes
         found.kill()
     assert listening.tree(free_port(), None)[0] is None
-    assert listening.tree(port, 2**22 + 1) == (None, f"there is no process {2**22 + 1}")
+    with pytest.raises(UsageError, match=f"--pid {2**22 + 1}: there is no such process"):
+        listening.tree(port, 2**22 + 1)
 
 
 GUNICORN = ("gunicorn", "--threads", "20", "-b", "127.0.0.1:{port}")
@@ -158,6 +181,9 @@ def window(users: int, rps: float, cores: float | None = 0.1, **other: object) -
         ([window(50, 9.9)], "1 is what you get with a blocking call"),
         ([window(50, 255)], "about 26 of 50 requests wait"),
         ([window(50, 255, None)], "Slots: about 26 of 50"),
+        ([window(50, 255), window(200, 260)], "about 26 of 50 requests wait"),  # of one window
+        ([window(50, 255)], "Slots are threads, or the connections of the client's pool"),
+        ([window(10, 500), window(50, 2000)], "--delay 0.1 may be wrong: 500 requests/s for 10"),
         ([window(50, 430)], "neither CPU nor slots stand out"),
         ([window(50, 300, 0.95)], "a process fills its core at 50 users, with 1 ms"),
         ([window(50, 400, 0.9), window(200, 90, 0.95)], "It collapses: 90/s for 200 users"),
@@ -168,6 +194,35 @@ def window(users: int, rps: float, cores: float | None = 0.1, **other: object) -
 )
 def test_the_advice_follows_from_the_figures(windows: list[Measured], says: str) -> None:
     assert says in advice.first(windows, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("windows", "says"),
+    [
+        ([window(10, 100), window(50, 497)], "Nothing stands out up to 50 users"),
+        ([window(10, 99), window(50, 100)], "Slots or the upstream: only 0.10 of a core is in use"),
+        ([window(50, 300, 0.95)], "a process fills its core at 50 users"),
+    ],
+)
+def test_where_the_wait_is_not_known_none_is_made_up(windows: list[Measured], says: str) -> None:
+    said = advice.first(windows, None)
+    assert says in said
+    assert "wait for the upstream" not in said and "what the wait allows" not in said
+
+
+def test_cpu_in_the_advice_is_that_of_the_table() -> None:
+    alone, of_two = window(50, 255, 0.16), Measured(window(50, 255).point, 0.16, 0.06)
+    assert "only 0.16 of a core is in use" in advice.first([alone], 0.1)
+    assert "its busiest process uses only 0.06 of a core" in advice.first([of_two], 0.1)
+
+
+def test_another_machine_is_not_matched_with_a_process_of_this_one() -> None:
+    """Whatever listens here on the port that a tunnel has."""
+    with started(plain("delay=0.01")) as (url, pid):
+        status, said, _ = tried(f"{url}/orders/1", "--users", "2", "--remote")
+    assert status == 0, said
+    assert "on another machine" in said and str(pid) not in said.splitlines()[0]
+    assert rows(said)[2][-3:] == ["-", "-", "-"]
 
 
 def test_a_service_that_got_no_core_is_not_said_to_lack_slots() -> None:
