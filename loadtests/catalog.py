@@ -116,6 +116,7 @@ class Service:
         """Its `service.toml`, for the record of a run, and whose second measurement it is."""
         about = {key: value for key, value in asdict(self).items() if key not in NOT_DESCRIBED}
         about["offers"] = list(self.offers)
+        about |= {"file": self.own.file.name} if self.own else {}
         about |= {"python": self.interpreter.mark} if self.interpreter else {}
         about |= {"transport": self.transport} if self.transport else {}
         return about | ({"again_of": self.version} if self.again else {})

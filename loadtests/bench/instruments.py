@@ -31,7 +31,7 @@ def measure(runtime: Runtime) -> dict[str, Any] | None:
         f"{found['added_p50_ms']:g} ms to a response time (p99 {found['added_p99_ms']:g}); "
         f"the backend is {found['backend_late_p50_ms']:g} ms late "
         f"(p99 {found['backend_late_p99_ms']:g}); "
-        f"a millisecond of CPU is {found['burn_cycles_per_ms']:,.0f} cycles",
+        f"a millisecond of CPU is {found['burn_cycles_per_ms']:,.0f} turns of an empty loop",
         flush=True,
     )
     if not runtime.round_trips:

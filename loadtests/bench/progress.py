@@ -60,9 +60,11 @@ class Progress:
         else:
             place = f"[{self.done:{len(str(self.total))}}/{self.total}, {self.left}]"
             print(f"{place} {_line(point)}", flush=True)
+        # Only of one that died: a tail of those that go on says little.
+        log = point.log_tail.splitlines()[-1:] if not point.duration_s else []
         for reason in point.invalid_because:
             where = f"{point.service}, {point.scenario}: " if self._board else ""
-            print(f"    INVALID: {where}{reason}", flush=True)
+            print(f"    INVALID: {where}{': '.join([reason, *log])}", flush=True)
 
     def end(self) -> None:
         """Nothing moves any more."""

@@ -38,17 +38,20 @@ def run(
     from loadtests.report.results import stored
 
     if not delay.strip() and not rate.strip():
-        raise UsageError("which question? make advise DELAY=0.2 RATE=300 [MEMORY=512M] [P99=0.25]")
+        raise UsageError(
+            "which question? advise --delay 0.2 --rate 300 [--memory 512M] [--p99 0.25];"
+            " with make: make advise DELAY=0.2 RATE=300 …"
+        )
     question = parse(delay, rate, memory, cores, p99)
     results = paths.with_runs(results)
     found = stored.read(results, check=False) if results.is_dir() else None
     known = measured(found) if found else None
     if found is None or known is None:
-        raise UsageError(f"no results in {results}: make bench PROFILE=standard")
+        raise UsageError(f"no results in {results}: bench --profile standard")
     mixed = found.mixed(known.sources.values())
     if mixed and not force:
         print(f"the results do not go together: {'; '.join(mixed)}", file=sys.stderr)
-        raise UsageError("PROFILE=publish measures all in one run; FORCE=1 advises")
+        raise UsageError("bench --profile publish measures all in one run; --force advises")
     if mixed:
         print(f"Advised though the results do not go together: {'; '.join(mixed)}.\n")
     print(text(answer(question, known, have.strip()), known, results, everything))

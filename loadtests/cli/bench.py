@@ -12,6 +12,8 @@ from loadtests.cli import options
 from loadtests.errors import INTERRUPTED, UsageError
 from loadtests.runtime import LOAD_PORT, LoadProcesses
 
+AGAINST = "flask-threads,fastapi"
+
 
 def run(
     profile: options.Profile = "quick",
@@ -40,22 +42,25 @@ def run(
         Path | None, typer.Option(help="a service of your own (docs/your-own-service.md)")
     ] = None,
     against: Annotated[
-        str, typer.Option(help="with --file: services of this project beside it, or none")
-    ] = "flask-threads,fastapi",
+        str,
+        typer.Option(help=f"with --file: services of this project beside it ({AGAINST}), or none"),
+    ] = "",
 ) -> int:
     """Compare the services, and leave a report."""
     from loadtests.bench import gathering, plan, rounds
 
+    if against and not file:
+        raise UsageError("--against goes with --file waits.toml; others are named by --services")
     settings = options.service_settings()
     load = _load(load_processes, load_workers, load_port)
     if file:
         if load.are_several:
             raise UsageError(f"{load.variable} is for the services of this project, not for --file")
         if tls:
-            raise UsageError("TLS=1 is for the services of this project, not for --file")
+            raise UsageError("--tls is for the services of this project, not for --file")
         from loadtests.own import bench as own
 
-        parts = own.parts(file, services or against, profile, runtime, settings)
+        parts = own.parts(file, services or against or AGAINST, profile, runtime, settings)
         results = results or file.parent / own.RESULTS
     else:
         parts = plan.parts(profile, services, runtime, settings, pythons, load, tls)

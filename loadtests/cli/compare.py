@@ -47,9 +47,9 @@ def run(
     They are two runs, or two git revisions that are measured now.
     """
     from loadtests.compare.comparable import obstacles
-    from loadtests.compare.comparison import Comparison
+    from loadtests.compare.comparison import Comparison, nothing_compared
 
-    threshold = quantities.share("FAIL_ABOVE", fail_above) if fail_above.strip() else None
+    threshold = quantities.share("--fail-above", fail_above) if fail_above.strip() else None
     try:
         with redirect_stdout(sys.stdout if form is Format.TEXT else sys.stderr):
             one, other, whole = _sides((a, b), results, (profile, services, runtime, rounds))
@@ -58,10 +58,12 @@ def run(
         return INTERRUPTED
     between = obstacles(one, other)
     if between and not force:
-        raise UsageError(f"not comparable: {'; '.join(between)}; FORCE=1 compares them")
+        raise UsageError(
+            f"not comparable: {'; '.join(between)}; --force compares them (make: FORCE=1)"
+        )
     found = Comparison(one, other, between, whole)
     if not found.compared:
-        raise UsageError("nothing was compared: no service has valid points in both runs")
+        raise UsageError(nothing_compared(one, other))
     _show(found, form, everything)
     return _judged(found, threshold)
 
@@ -73,7 +75,13 @@ def _sides(
 
     So are two services of the reader's own, whose files are named.
     """
-    if all(name.strip().endswith(".toml") for name in names):
+    own = [name.strip() for name in names if name.strip().endswith(".toml")]
+    if len(own) == 1:
+        raise UsageError(
+            f"{own[0]} describes a service of your own: it is compared with another file of the"
+            " same service, as in: compare base/waits.toml head/waits.toml"
+        )
+    if own:
         from loadtests.own import sides
 
         profile, _, runtime, rounds = asked

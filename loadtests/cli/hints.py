@@ -1,4 +1,4 @@
-"""Commands to go on with, as one types them here: make's in a checkout, else the program's."""
+"""Commands to go on with, as one types them here: make's in the checkout, else the program's."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def after_a_run(results: Path) -> list[str]:
 
 
 def _typed(verb: str, given: dict[str, str]) -> str:
-    if paths.CHECKOUT:
+    if paths.CHECKOUT and Path.cwd() == paths.ROOT:
         return " ".join(["make", verb, *(f"{name}={value}" for name, value in given.items())])
     words = [
         value if name in ("A", "B") else f"--{name.lower()} {value}"
         for name, value in given.items()
     ]
-    return " ".join(["waits", verb, *words])
+    program = f"python3 {paths.ROOT}/loadtests/bootstrap.py -m loadtests"
+    return " ".join([program if paths.CHECKOUT else "waits", verb, *words])

@@ -78,7 +78,7 @@ def writable(results: Path) -> Path:
         results.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=results).close()
     except OSError as error:
-        raise UsageError(f"RESULTS={results}: {error.strerror}") from error
+        raise UsageError(f"--results {results}: {error.strerror}") from error
     return results
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, log
@@ -74,6 +76,24 @@ class Comparison:
             f"figure whose interval misses 1. {DRIFT[self.whole is not None]} Figures that are "
             "missing, invalid or a lower bound (≥) are not compared."
         )
+
+
+def nothing_compared(a: Run, b: Run) -> str:
+    """The reason, by what most points lack, and what to do."""
+    said = "nothing was compared: no service has valid points in both runs"
+    found: dict[str, list[str]] = defaultdict(list)  # with the same words, whatever the numbers
+    points = [*a.points, *b.points]
+    for point in points:
+        for reason in point.invalid_because:
+            found[re.sub(r"[\d.,]+", "", reason)].append(reason)
+    if not found:
+        return said
+    most = max(found.values(), key=len)
+    return (
+        f"{said}. Of {len(points)} points {len(most)} are invalid for this or the like:"
+        f" {most[0]}. Mend that, or where it is other work of this machine stop that, and measure"
+        " again"
+    )
 
 
 def verdict(one: Difference) -> str:

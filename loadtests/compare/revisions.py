@@ -22,7 +22,7 @@ from loadtests.bench.progress import Progress
 from loadtests.catalog import ROOT, Service
 from loadtests.errors import UsageError
 from loadtests.record import Run, folders
-from loadtests.runtime import environments
+from loadtests.runtime import environments, see_that_there_is
 
 LEAST_ROUNDS = 5  # fewer say too little of the noise
 
@@ -46,6 +46,7 @@ def measured(
     settings: dict[str, str],
 ) -> Run:
     """A run with the services of both: `commits` are the revisions by their marks, A and B."""
+    see_that_there_is(runtime_name)
     if runtime_name == "compose":
         raise CannotCompare("revisions are compared as local processes only, not in containers")
     profile = profile_of(profile_name, turns)

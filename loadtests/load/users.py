@@ -122,9 +122,8 @@ class RawHttpUser(User):
 
     def run_requests(self) -> None:
         """Send one request after the other until Locust stops the user."""
-        # A loop here and not one task for each request: between two tasks
-        # Locust goes through gevent's hub, which would cost a third of what
-        # the generator can do.
+        # A loop here and not one task for each request: between two tasks Locust goes
+        # through gevent's hub, which would cost a third of what the generator can do.
         counts, connection = self.counts, self.connection
         # Locust's listeners may wait, which nothing in gevent's hub can; so may `starts`.
         in_turn = self.recorder and type(self).starts is RawHttpUser.starts

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
-from loadtests import catalog
+from loadtests import catalog, runtime
 from loadtests.bench import plan, profiles
 from loadtests.bench.plan import Part
 from loadtests.bench.profiles import Profile, UnknownProfile
 from loadtests.catalog import OWN, Service
 from loadtests.errors import UsageError
 from loadtests.own.file import OwnFile, read
+from loadtests.own.program import started_with
+from loadtests.runtime import ServiceFailed
 
 RESULTS = "waits-results"  # beside the file, where nobody says another place
 NOT_SAID = "not said"
@@ -25,7 +28,7 @@ def parts(
     UsageError for a mistake in the file, UnknownProfile for one that asks for more than one call
     to the upstream, UnknownService, UnknownRuntime.
     """
-    own = service(read(file))
+    own = service(file)
     others = [] if against.strip() == "none" else catalog.select(against)
     if own.name in catalog.names():
         raise UsageError(f"{file}: name {own.name!r} is that of a service here: choose another")
@@ -42,6 +45,7 @@ def part(
     file: Path,
 ) -> Part:
     """A profile over services of which the first is that of `file`; raises as above."""
+    runtime.see_that_there_is(runtime_name)
     if not profile.of_kind.straight:
         raise UnknownProfile(
             f"{profile.name}: asks for what only a service of this project has; a service of your "
@@ -52,18 +56,28 @@ def part(
     if not own.image:
         if runtime_name == "compose":
             raise UsageError(f"{file}: a command runs here, not in a container: --runtime local")
-        return plan.part(replace(profile, again=()), services, "local", settings)
+        made = plan.part(replace(profile, again=()), services, "local", settings)
+        if runtime_name == "auto":
+            made.runtime.because = "a command of your own runs here"
+        return made
     if runtime_name == "local":
         raise UsageError(f"{file}: an image runs in a container: --runtime compose")
     made = plan.part(replace(profile, again=()), services, "compose", settings)
+    if runtime_name == "auto":
+        made.runtime.because = "an image runs in a container"
     from loadtests.own import container  # only where there is an engine
 
     container.check(own)
     return made
 
 
-def service(own: OwnFile) -> Service:
-    """It as the bench has services, with what nobody can know of it left open."""
+def service(file: Path) -> Service:
+    """The service of a file as the bench has services, with what nobody can know of it left open.
+
+    UsageError for a mistake in the file, or where something that it names is not there.
+    """
+    own = read(file)
+    _see_that_all_is_there(own)
     return Service(
         name=own.name,
         title="a service of its own",
@@ -77,3 +91,17 @@ def service(own: OwnFile) -> Service:
         limit="as its waits.toml says" if own.slots else "",
         own=own,
     )
+
+
+def _see_that_all_is_there(own: OwnFile) -> None:
+    """UsageError unless its program and the variables that it asks for are there."""
+    if unset := [name for name in own.passed if name not in os.environ]:
+        raise UsageError(
+            f"{own.file}: pass names {', '.join(unset)}, not set here: set it, or leave it out"
+        )
+    if own.image:
+        return
+    try:
+        started_with(own, 0, "")
+    except ServiceFailed as error:
+        raise UsageError(f"{own.file}: {error}") from error

@@ -15,6 +15,7 @@ from loadtests.own.asked import Asked, BadRequest, asked
 
 PORT, UPSTREAM = "{port}", "{upstream}"  # what is put in their place is not known before
 MAX_UPSTREAM_BYTES = 1 << 20
+MODELS = ("threads", "greenlets", "event loop", "coroutines", "callbacks", "processes", "other")
 
 # The keys, the type of each, and what it is, for an error.
 KEYS: dict[str, tuple[type, str]] = {
@@ -33,16 +34,20 @@ KEYS: dict[str, tuple[type, str]] = {
     "expect": (str, "a text that a right body contains"),
     "slots": (int, "requests that it can have waiting at once: threads, or a pool"),
     "upstream_bytes": (int, "bytes of the upstream's answers"),
-    "model": (str, "how it waits: threads, greenlets, coroutines …"),
+    "model": (str, f"how it waits: {', '.join(MODELS)}"),
 }
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A service of the reader's own: a `command` run here, or in the `image` where there is one."""
+    """A service of the reader's own: a `command` run here, or in the `image` where there is one.
+
+    `file` describes it; the command runs in `folder`.
+    """
 
     name: str
     asked: Asked
+    file: Path
     folder: Path
     command: tuple[str, ...] = ()
     image: str = ""
@@ -98,6 +103,7 @@ def read(path: Path) -> OwnFile:
     return OwnFile(
         name=given.get("name", "own"),
         asked=request,
+        file=path,
         folder=folder,
         command=tuple(shlex.split(given.get("command", ""))),
         image=given.get("image", ""),
@@ -159,6 +165,12 @@ def _contents(given: Mapping[str, Any], folder: Path) -> Iterable[str]:
                 yield "command is empty"
         except ValueError as error:
             yield f"command: {error}"
+    elif "port" not in given and PORT not in everything:
+        yield f"image without port: set port = 8000, if it listens there, or give it {PORT}"
+    if "port" in given and "image" not in given:
+        yield f"port is for an image: a command is told where to listen, by {PORT}"
+    if (model := given.get("model", MODELS[-1])) not in MODELS:
+        yield f"model must be one of {', '.join(MODELS)}, not {model!r}{meant(model, MODELS)}"
     if "image" in given and "directory" in given:
         yield "directory is for a command, not for an image"
     if not all(isinstance(text, str) for key in ("pass", "headers") for text in given.get(key, ())):

@@ -17,16 +17,18 @@ def started_with(
 ) -> Program:
     """The command, its program found, and all variables; ServiceFailed where there is no such.
 
-    A virtual environment in its folder comes first. Of this process's variables only those of
-    the system are passed on, and those that the file asks for.
+    A virtual environment in its folder comes first, then one beside its file. Of this process's
+    variables only those of the system are passed on, and those that the file asks for.
     """
     words = own.words(port, backend_url)
-    places = [str(own.folder / venv / "bin") for venv in (".venv", "venv")]
+    folders_of_it = dict.fromkeys([own.folder, own.file.parent.resolve()])
+    places = [str(one / venv / "bin") for one in folders_of_it for venv in (".venv", "venv")]
     path = os.pathsep.join([*places, environ.get("PATH", os.defpath)])
     here = str(own.folder / words[0]) if os.sep in words[0] else words[0]
     program = shutil.which(here, path=path)
     if program is None:
-        raise ServiceFailed(f"{own.name}: there is no program {words[0]!r}, nor in {places[0]}")
+        looked = f"PATH, {', '.join(places)}" if here == words[0] else own.folder
+        raise ServiceFailed(f"{own.name}: there is no program {words[0]!r} in {looked}")
     variables = {name: environ[name] for name in folders.SYSTEM if name in environ}
     variables |= {"PATH": path, "PYTHONUNBUFFERED": "1"}
     variables |= own.variables(port, backend_url, environ)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from loadtests.catalog import Service
-from loadtests.errors import Failure, UsageError
+from loadtests.errors import Failure, UsageError, meant
 from loadtests.runtime.footprint import Footprint
 from loadtests.runtime.strangers import Look
 
@@ -27,6 +27,7 @@ class ServiceFailed(Failure):
     """A service that did not start, or died; `log_tail` is the end of what it wrote."""
 
 
+RUNTIMES = ("auto", "local", "compose")
 STRANGER = 3  # the exit status of a load's worker whose master is of another version
 LOAD_PORT = 5557  # where workers of other machines find the master: Locust's own
 
@@ -170,8 +171,7 @@ def choose(
     services = list(services)
     names = [service.name for service in services if service.root is None and not service.own]
     given = names, settings, spread, load_processes
-    if wanted not in ("auto", "local", "compose"):
-        raise UnknownRuntime(f"no runtime {wanted!r}; there are: auto, local, compose")
+    see_that_there_is(wanted)
     if places.asked():
         if wanted == "local" or len(names) < len(services):
             reason = "services of this project, in containers"
@@ -186,15 +186,23 @@ def choose(
             )
         return local.LocalRuntime("LOAD_WORKERS reach no containers of this machine", *given)
     if wanted == "local":
-        return local.LocalRuntime("RUNTIME=local asks for it", *given)
+        return local.LocalRuntime("as was asked for", *given)
     missing = compose.why_not()
     if wanted == "compose":
         if missing:
-            raise UnknownRuntime(f"RUNTIME=compose: {missing}")
-        return compose.ComposeRuntime("RUNTIME=compose asks for it", *given)
+            raise UnknownRuntime(f"--runtime compose: {missing}")
+        return compose.ComposeRuntime("as was asked for", *given)
     if missing:
         return local.LocalRuntime(missing, *given)
     return compose.ComposeRuntime("a Docker Engine answers", *given)
+
+
+def see_that_there_is(wanted: str) -> None:
+    """UnknownRuntime where there is no such."""
+    if wanted not in RUNTIMES:
+        raise UnknownRuntime(
+            f"no runtime {wanted!r}; there are: {', '.join(RUNTIMES)}{meant(wanted, RUNTIMES)}"
+        )
 
 
 def lacks(runtime: Runtime, service: Service) -> str:

@@ -376,7 +376,7 @@ def test_every_service_has_a_place_in_the_order() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "which question? make advise DELAY=0.2 RATE=300"),
+        ((), "which question? advise --delay 0.2 --rate 300"),
         (("--delay", "0.2", "--rate", "x"), "RATE must be"),
         (("--delay", "0.2", "--rate", "300"), "no results in "),
     ],

@@ -122,6 +122,15 @@ def test_without_a_terminal_a_table_ends_the_lines(
     assert row.split()[1:3] == ["·", "90%"]
 
 
+def test_a_service_that_died_has_the_last_line_of_its_log(
+    part: Part, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = progress.Progress([part])
+    died = {"valid": False, "invalid_because": ["sanic exited with 1"], "duration_s": 0.0}
+    shown.show(point(log_tail="Traceback:\nKeyError: 'TOKEN'", **died))
+    assert "    INVALID: sanic exited with 1: KeyError: 'TOKEN'\n" in capsys.readouterr().out
+
+
 def test_a_screen_keeps_what_is_said_meanwhile(
     part: Part, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

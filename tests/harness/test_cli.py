@@ -65,6 +65,11 @@ def test_wrong_words_are_told_in_one_line(
     assert shown.err.endswith("; waits --help says what there is\n")
 
 
+def test_against_is_not_taken_where_it_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert waits(["bench", "--against", "flask-threads"]) == 2
+    assert capsys.readouterr().err.startswith("--against goes with --file waits.toml")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -90,7 +90,7 @@ REFUSED = {
     "TLS of another's": (
         ("bench", "--tls", "--file", "waits.toml"),
         {},
-        "TLS=1 is for the services of this project, not for --file",
+        "--tls is for the services of this project, not for --file",
     ),
     "no service": (("serve",), {}, "which service? one of: "),
     "serve what": (("serve", "x"), {}, "no service 'x'; there are:"),
@@ -151,7 +151,7 @@ def test_refused_where_results_cannot_be_written(tmp_path: Path) -> None:
         (tmp_path / "file", "File exists"),
         (tmp_path / "file" / "x", "Not a directory"),
     ):
-        refused(Command("bench", *LOCAL, "--results", str(folder)), f"RESULTS={folder}: {why}")
+        refused(Command("bench", *LOCAL, "--results", str(folder)), f"--results {folder}: {why}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel does not tell of it")
@@ -174,7 +174,7 @@ def test_the_first_lines_name_the_runtime_and_what_the_environment_changes(tmp_p
         command.interrupt()
         assert command.end()[0] == 130
         assert until(lambda: command.processes() == [])
-    assert first == "runtime: local (RUNTIME=local asks for it)\n"
+    assert first == "runtime: local (as was asked for)\n"
     assert second == "from the environment: WORKERS=2\n"
 
 

@@ -16,6 +16,7 @@ import runs
 from loadtests import record
 from loadtests.cli.main import run as waits
 from loadtests.compare.comparable import obstacles
+from loadtests.compare.comparison import nothing_compared
 from loadtests.compare.differences import differences
 from loadtests.record import Run
 from loadtests.record.named import NoSuchRun, find
@@ -193,7 +194,7 @@ def test_runs_that_are_not_comparable_are_refused(
     status, text, complaints = made(steady(), other)
     assert (status, text, complaints.count("\n")) == (2, "", 1)
     assert complaints.startswith(f"not comparable: {said}")
-    assert complaints.endswith("; FORCE=1 compares them\n")
+    assert complaints.endswith("; --force compares them (make: FORCE=1)\n")
     status, text, complaints = made(steady(), other, "--force", "--fail-above", "5%")
     assert (status, complaints) == (0, "")
     assert f"**Compared although they are not comparable: {said}" in text
@@ -272,7 +273,12 @@ def test_runs_of_one_round_tell_nothing(made: Compare) -> None:
             "'2026-11' begins the name of 2 runs; there are 2026-11-21",
         ),
         (("2026-11-20", "broken"), "run.json: "),
-        (("2026-11-20", "2026-11-21", "--fail-above", "5"), "FAIL_ABOVE must be a percentage like"),
+        (
+            ("2026-11-20", "2026-11-21", "--fail-above", "5"),
+            "--fail-above must be a percentage like",
+        ),
+        (("base/waits.toml",), "base/waits.toml describes a service of your own: it is compared"),
+        (("base/waits.toml", "latest"), "compare base/waits.toml head/waits.toml"),
         (("2026-11-20", "2026-11-21", "--results", "none"), "no runs in none: bench"),
     ],
 )
@@ -292,6 +298,19 @@ def test_a_bad_command_line_is_answered_in_one_line(
     shown = capsys.readouterr()
     assert (status, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert said in shown.err
+
+
+def test_where_nothing_is_compared_it_says_why() -> None:
+    """The reason of most points, whatever the numbers in it."""
+    a, b = steady(), steady()
+    for point in [*a.points, *b.points]:
+        busy = f"other processes used {point.round + 5}% of the service's core"
+        point.invalid_because = [busy] if point.service == "sanic" else []
+    a.points[-1].invalid_because = ["it died"]
+    said = nothing_compared(a, b)
+    times = sum("other processes" in "".join(one.invalid_because) for one in a.points + b.points)
+    assert f"Of {len(a.points + b.points)} points {times} are invalid" in said
+    assert "other processes used " in said and said.endswith("measure again")
 
 
 def test_runs_are_found_by_age_and_by_profile(tmp_path: Path) -> None:

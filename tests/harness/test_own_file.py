@@ -52,6 +52,8 @@ MISTAKES = {
     "a bad name": ('"orders"', '"My Orders"', "name must be of small letters"),
     "a number as a variable": ('"{port}"', "1", "environment must have texts"),
     "no folder": ("path", 'directory = "no"\npath', "directory 'no' is not there"),
+    "a port for a command": ("path", "port = 8000\npath", "port is for an image"),
+    "a model nobody knows": ("path", 'model = "threadz"\npath', "(did you mean threads?)"),
     "an open quote": ("command = '", "command = '\"", "command: No closing quotation"),
     "no slots": ("path", "slots = 0\npath", "slots must be 1 or more"),
     "a bad header": ("path", 'headers = ["x"]\npath', "a header must look like"),
@@ -68,6 +70,37 @@ def test_a_mistake_is_one_line(file: Path, way: str) -> None:
         read(file)
     (line,) = str(raised.value).splitlines()
     assert says in line and line.startswith(str(file))
+
+
+def test_an_image_says_where_it_listens(file: Path) -> None:
+    image = GOOD.replace('PORT = "{port}", ', "").replace("command =", 'image = "x" #')
+    file.write_text(image, encoding="utf-8")
+    with pytest.raises(UsageError, match="image without port: set port = 8000"):
+        read(file)
+    file.write_text(image + "port = 8000\n", encoding="utf-8")
+    assert read(file).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("path =", 'pass = ["NO_SUCH"]\npath =', "pass names NO_SUCH, not set here"),
+        (f'"{sys.executable}"', "no-such-program", "there is no program 'no-such-program' in"),
+    ],
+)
+def test_what_is_not_there_is_found_before_anything_is_measured(
+    file: Path, old: str, new: str, says: str
+) -> None:
+    file.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UsageError, match=says):
+        bench.parts(file, "none", "smoke", "auto", SETTINGS)
+
+
+def test_nobody_asked_for_the_runtime_of_a_command(file: Path) -> None:
+    (part,) = bench.parts(file, "none", "smoke", "auto", SETTINGS)
+    assert (part.runtime.name, part.runtime.because) == ("local", "a command of your own runs here")
+    with pytest.raises(UsageError, match="no runtime 'foo'; there are: auto, local, compose"):
+        bench.parts(file, "none", "smoke", "foo", SETTINGS)
 
 
 def test_each_mistake_has_its_line(file: Path) -> None:
@@ -109,6 +142,20 @@ def test_its_virtual_environment_comes_first(file: Path) -> None:
         started_with(read(file), 1, "")
 
 
+def test_a_virtual_environment_beside_its_file_is_found_from_its_folder(file: Path) -> None:
+    programs = file.parent / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "serve-orders").symlink_to("/bin/sh")
+    (file.parent / "src").mkdir()
+    text = GOOD.replace(f'"{sys.executable}"', "serve-orders") + 'directory = "src"\n'
+    file.write_text(text, encoding="utf-8")
+    program = started_with(read(file), 1, "")
+    assert (program.words[0], program.folder) == (
+        str(programs / "serve-orders"),
+        file.parent / "src",
+    )
+
+
 def measured(file: Path, results: Path, against: str = "none") -> Run:
     """The run of it at smoke length."""
     rounds.run("smoke", bench.parts(file, against, "smoke", "local", SETTINGS), results)
@@ -140,6 +187,7 @@ def test_it_is_measured_beside_a_service_of_this_repository(
     (folder,) = runs_in(tmp_path / "results")
     report = (folder / "report.md").read_text(encoding="utf-8")
     assert "| orders" in report and "*own* |" in report
+    assert "waits bench --file waits.toml --profile smoke --against good" in report
 
 
 @pytest.mark.parametrize(
@@ -164,6 +212,8 @@ def test_two_files_are_the_sides_of_one_run(file: Path, stage: Stage) -> None:
     few = GOOD.replace(f'"{PLAIN}"', f'"{PLAIN}" slots=5') + "slots = 5\n"
     other.write_text(few, encoding="utf-8")
     a, b, whole = sides.measured((file, other), "smoke", "local", "2", SETTINGS)
+    (folder,) = runs_in(other.parent / bench.RESULTS)
+    assert record.load(folder / "run.json").points == whole.points
     assert {point.service for point in whole.points} == {"orders@A", "orders@B"}
     assert len(a.points) == len(b.points) == 4
     assert not [text for text in obstacles(a, b) if "concurrency" in text]
