@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from loadtests.cli import (
@@ -35,8 +37,16 @@ app = typer.Typer(
 
 
 @app.callback()
-def nothing_asked(context: typer.Context) -> None:
+def nothing_asked(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="the commit, or the release")] = False,
+) -> None:
     """Threads, greenlets or an event loop, for a service that mostly waits on a slow backend."""
+    if version:
+        from loadtests.bench import machine
+
+        print(f"waits {machine.commit()}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())
 

@@ -38,7 +38,9 @@ def run(words: Sequence[str] | None = None) -> int:
         return int(app(words, prog_name="waits", standalone_mode=False) or 0)
     except TyperException as error:
         said = error.format_message().rstrip(".")
-        print(f"{said}; waits --help says what there is", file=sys.stderr)
+        first, *_ = [*(sys.argv[1:] if words is None else words), ""]
+        verb = f" {first}" if first in [one.name for one in app.registered_commands] else ""
+        print(f"{said}; waits{verb} --help says what there is", file=sys.stderr)
         return UNUSABLE
     except UsageError as error:
         print(error, file=sys.stderr)

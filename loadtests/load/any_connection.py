@@ -15,7 +15,7 @@ from loadtests.load.connection import (
     _content_length,
     _status_line,
 )
-from loadtests.load.failure import RequestFailed
+from loadtests.load.failure import RequestFailed, as_text
 
 CHUNKED, UNTIL_CLOSED = -1, -2  # in the place of a body's length
 WITHOUT_BODY = (204, 304)
@@ -72,7 +72,7 @@ class AnyConnection(Connection):
             return known
         line = _status_line(head)
         if not line:
-            raise RequestFailed("bad status", f"not an answer we can read: {head[:80]!r}")
+            raise RequestFailed("bad status", f"not an answer we can read: {as_text(head, 80)}")
         status, keep_alive, length = int(line[1]), not _close(head), UNTIL_CLOSED
         if self._is_head or status < 200 or status in WITHOUT_BODY:
             length = 0

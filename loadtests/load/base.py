@@ -18,6 +18,7 @@ import gevent
 from loadtests import workloads
 from loadtests.load import tls
 from loadtests.load.connection import Connection
+from loadtests.load.failure import as_text
 
 # The loads of what is no profile's.
 OTHERS = {"instruments": "loadtests.load.instruments", "url": "loadtests.own.load"}
@@ -113,4 +114,4 @@ def expect(service: Connection, path: str, body: bytes) -> None:
     request = b"GET %s HTTP/1.1\r\nHost: check\r\nX-Request-ID: check\r\n\r\n"
     status, answer = service.exchange(request % path.encode())
     if (status, answer) != (200, body):
-        raise ValueError(f"GET {path} was answered with {status} {bytes(answer[:200])!r}")
+        raise ValueError(f"GET {path} was answered with {status} {as_text(answer)}")

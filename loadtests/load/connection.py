@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import gevent
 
-from loadtests.load.failure import EXHAUSTED, RequestFailed
+from loadtests.load.failure import EXHAUSTED, RequestFailed, as_text
 from loadtests.load.tcp import TcpConnection
 
 UNKNOWN = 0, 0, False  # of a head that was not seen before
@@ -222,7 +222,7 @@ class Connection(TcpConnection):
         """Status, Content-Length (-1: chunked) and whether the connection stays open."""
         status, length = _status_line(head), _content_length(head)
         if not status or not (length or _chunked(head)):
-            raise RequestFailed("bad status", f"not an answer we can read: {head[:80]!r}")
+            raise RequestFailed("bad status", f"not an answer we can read: {as_text(head, 80)}")
         known = int(status[1]), int(length[1]) if length else -1, not _close(head)
         if len(self._heads) > 1000:
             self._heads.clear()

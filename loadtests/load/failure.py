@@ -12,6 +12,11 @@ EXHAUSTED = {
 }
 
 
+def as_text(answer: bytes | bytearray, most: int = 200) -> str:
+    """The beginning of an answer for a message: in quotes, and of one line."""
+    return repr(bytes(answer[:most]).decode(errors="replace"))
+
+
 class RequestFailed(Exception):
     """A request without its answer.
 

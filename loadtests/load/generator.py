@@ -30,7 +30,7 @@ from loadtests.load import base, several
 from loadtests.load.any_connection import AnyConnection
 from loadtests.load.base import Load, StepFailed, say
 from loadtests.load.connection import Connection
-from loadtests.load.failure import RequestFailed
+from loadtests.load.failure import RequestFailed, as_text
 from loadtests.load.users import OF_THE_BACKEND, DelayUser, RawHttpUser
 from loadtests.own import load as own_load
 from loadtests.own.asked import Asked
@@ -98,7 +98,7 @@ def check_own(plan: dict[str, Any], load: Load) -> dict[str, Any]:
             break
         service.close()  # which the server may do as well, after a failure, without saying so
     else:
-        raise ValueError(f"{asked} was answered with {wrong}: {bytes(body[:200])!r}")
+        raise ValueError(f"{asked} was answered with {wrong}: {as_text(body)}")
     service.close()
     if isinstance(load, own_load.Load):
         load.spread(min(first_s, LONGEST_SPREAD_S))
@@ -124,7 +124,7 @@ def check_service(host: str, load: Load) -> dict[str, Any]:
     status, body = service.exchange(b"GET /info HTTP/1.1\r\nHost: check\r\n\r\n")
     info = json.loads(body) if status == 200 else None
     if not isinstance(info, dict) or not info.keys() >= INFO:
-        raise ValueError(f"GET /info was answered with {status} {bytes(body[:200])!r}")
+        raise ValueError(f"GET /info was answered with {status} {as_text(body)}")
     service.close()
     for name in LIMITS:
         if type(info[name]) is not int or info[name] < 1:

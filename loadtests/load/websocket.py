@@ -20,6 +20,7 @@ import gevent.monkey
 import gevent.socket
 
 from loadtests.load.address import address
+from loadtests.load.failure import as_text
 
 READ = 1  # libev's name for "readable"
 TIMEOUT_S = 10.0
@@ -90,7 +91,7 @@ class WebSocket:
             head_of_answer, _, rest = answer.partition(b"\r\n\r\n")
             accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
             if not head_of_answer.startswith(b"HTTP/1.1 101 ") or accept not in head_of_answer:
-                raise OSError(f"GET {path} was answered with {answer[:200]!r}")
+                raise OSError(f"GET {path} was answered with {as_text(answer)}")
         except BaseException:
             connection.close()
             raise

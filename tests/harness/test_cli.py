@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from loadtests import diff
+from loadtests.bench import machine
 from loadtests.catalog import ROOT
 from loadtests.cli.app import app
 from loadtests.cli.main import run as waits
@@ -62,7 +63,13 @@ def test_wrong_words_are_told_in_one_line(
     shown = capsys.readouterr()
     assert (shown.out, shown.err.count("\n")) == ("", 1)
     assert said in shown.err
-    assert shown.err.endswith("; waits --help says what there is\n")
+    verb = f" {words[0]}" if words[0] in verbs() else ""
+    assert shown.err.endswith(f"; waits{verb} --help says what there is\n")
+
+
+def test_its_version_is_the_commit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert waits(["--version"]) == 0
+    assert capsys.readouterr().out == f"waits {machine.commit()}\n"
 
 
 def test_against_is_not_taken_where_it_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:

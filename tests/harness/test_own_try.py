@@ -67,7 +67,7 @@ def test_failures_are_counted_by_status() -> None:
 def test_an_answer_that_is_never_right_is_not_measured() -> None:
     with started(plain()) as (url, _):
         status, _, complaint = tried(f"{url}/nothing")
-        assert status == 1 and "was answered with status 404" in complaint
+        assert status == 1 and "was answered with status 404: '{}'" in complaint
     status, _, complaint = tried(f"{url}/orders/1")
     assert (
         status == 1 and f"refused: nothing listens on {url.removeprefix('http://')};" in complaint
