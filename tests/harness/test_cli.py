@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from loadtests import diff
 from loadtests.bench import machine
 from loadtests.catalog import ROOT
+from loadtests.cli import hints
 from loadtests.cli.app import app
 from loadtests.cli.main import run as waits
 
@@ -70,6 +72,18 @@ def test_wrong_words_are_told_in_one_line(
 def test_its_version_is_the_commit(capsys: pytest.CaptureFixture[str]) -> None:
     assert waits(["--version"]) == 0
     assert capsys.readouterr().out == f"waits {machine.commit()}\n"
+
+
+def test_what_to_go_on_with_works_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no Makefile in another than the checkout, and its RESULTS are paths from there."""
+    monkeypatch.chdir(ROOT)
+    assert hints.after_a_run(ROOT / "results")[0].startswith("  make open ")
+    monkeypatch.chdir(tmp_path)
+    first = hints.after_a_run(Path("waits-results"))[0]
+    program = f"python3 {ROOT}/loadtests/bootstrap.py -m loadtests"
+    assert first.startswith(f"  {program} open --results waits-results ")
 
 
 def test_against_is_not_taken_where_it_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
