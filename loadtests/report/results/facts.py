@@ -241,8 +241,7 @@ def reproduce(run: Run, profile: str = "") -> str:
     others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
     if others != services(run):
         file = next((one["file"] for one in run.services.values() if "file" in one), "waits.toml")
-        against = ",".join(others) or "none"
-        return f"waits bench --file {file} --profile {profile} --against {against}"
+        return f"waits bench --file {file} --profile {profile} --against {','.join(others) or 'none'}"
     more = "".join(f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items())
     if any("transport" in run.services.get(name, {}) for name in others):
         others = list(dict.fromkeys(name.partition("@")[0] for name in others))
