@@ -143,9 +143,8 @@ def bounds(points: Iterable[Point | Summary]) -> str:
 
 def served(row: Summary) -> str:
     """How many users had an answer, where others had none."""
-    if not row.starved or row.served is None or row.served >= row.users:
-        return ""  # all of the users of a starved window have one in it if some had none before
-    return f"{row.served:,} of {row.users:,} users served"
+    known = row.starved and row.served is not None and row.served < row.users
+    return f"{row.served:,} of {row.users:,} users served" if known else ""
 
 
 def verdict(run: Run) -> str:
@@ -241,7 +240,8 @@ def reproduce(run: Run, profile: str = "") -> str:
     others = [name for name in services(run) if run.services.get(name, {}).get("kind") != "own"]
     if others != services(run):
         file = next((one["file"] for one in run.services.values() if "file" in one), "waits.toml")
-        return f"waits bench --file {file} --profile {profile} --against {','.join(others) or 'none'}"
+        told = f"waits bench --file {file} --profile {profile} --against"
+        return f"{told} {','.join(others) or 'none'}"
     more = "".join(f" {role.upper()}_HOST={about['host']}" for role, about in run.machines.items())
     if any("transport" in run.services.get(name, {}) for name in others):
         others = list(dict.fromkeys(name.partition("@")[0] for name in others))
