@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from test_generator import profile
 
 from loadtests.bench.profiles import UnknownProfile
 from loadtests.bench.verdict import judge
+from loadtests.catalog import ROOT
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
 from loadtests.workloads import KINDS
@@ -154,6 +158,32 @@ def test_what_is_not_the_services_makes_a_point_invalid(
 ) -> None:
     (found,) = reasons({"timeout": 400}, **figures)
     assert reason in found
+
+
+def test_a_capacity_is_the_most_that_was_answered_and_says_where_users_set_it() -> None:
+    """In a process of its own: the generator's modules belong to gevent."""
+    script = """
+import json
+from loadtests.workloads.overload import saturated
+
+class Users:
+    def __init__(self, host, delay_s):
+        self.delay_s, self.number = delay_s, 0
+    def grow(self, number):
+        self.number = number
+    def measure(self):
+        return min(self.number / self.delay_s, 2500 - 0.1 * self.number)
+    def leave(self):
+        pass
+
+saturated.Users = Users
+found = [saturated.capacity("", delay_s) for delay_s in (0.1, 10)]
+print(json.dumps([[one.rps, one.users, one.is_bound] for one in found]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, timeout=60, check=True, capture_output=True
+    )
+    assert json.loads(done.stdout) == [[2460.0, 400, False], [320.0, 3200, True]]
 
 
 def test_points_of_a_run(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Load(open_rate.Load):
         self.note("left")
         gevent.sleep(NOTED_S)
         seconds = list(self.seconds(found["duration_s"]))
-        found["problems"] += self.unsound(seconds)
+        found["problems"] += [*self.unsound(seconds), *self.too_slow()]
         answered = sum(second["answered"] for second in seconds)
         overload = {
             "capacity_rps": round(self.capacity.rps, 1),
@@ -205,6 +205,13 @@ class Load(open_rate.Load):
             return []
         told = "nothing arrived" if share is None else f"{share:.1%} were answered in time"
         return [f"before the overload {told}: its capacity was taken for more than it is"]
+
+    def too_slow(self) -> list[str]:
+        """A delay so long that users, not the service, set the rate: then nothing is too much."""
+        assert self.capacity is not None
+        if not self.capacity.is_bound:
+            return []
+        return [f"{self.capacity.users:,} users ÷ delay is no capacity: a shorter delay shows it"]
 
     def noted(
         self, response_time_ms: float | None, failure: RequestFailed | None, context: dict[str, Any]

@@ -26,10 +26,14 @@ PAUSE_S = 0.1  # after a failure: a refused connection takes no time
 
 @dataclass(frozen=True)
 class Capacity:
-    """So many requests/s were answered to so many users at once."""
+    """The most requests/s that were answered, and the most users that asked for them at once.
+
+    Where `is_bound` those users, and not the service, set the rate.
+    """
 
     rps: float
     users: int
+    is_bound: bool = False
 
 
 class Users:
@@ -80,16 +84,17 @@ class Users:
 
 def capacity(host: str, delay_s: float) -> Capacity:
     """The most that a service answers; StepFailed where that is nothing."""
-    users, number = Users(host, delay_s), FIRST_USERS
+    users, number, most_rps = Users(host, delay_s), FIRST_USERS, 0.0
     try:
         while True:
             users.grow(number)
             rps = users.measure()
-            if rps < REACHED * number / delay_s or 2 * number > MOST_USERS:
+            most_rps, is_bound = max(most_rps, rps), rps >= REACHED * number / delay_s
+            if not is_bound or 2 * number > MOST_USERS:
                 break
             number *= 2
     finally:
         users.leave()
-    if not rps:
+    if not most_rps:
         raise StepFailed(f"no request of {number} users was answered: there is no capacity")
-    return Capacity(rps, number)
+    return Capacity(most_rps, number, is_bound)

@@ -154,7 +154,8 @@ def _chart(part: Part, load: Load, rows: list[Summary]) -> Chart:
         "added at p99, ms",
         f"Of {load.words}. By Little's law {facts.number(load.occupied)} slots are in use on "
         "average, where the upright line is: with no more the queue grows, by so many requests/s, "
-        "and nothing else is drawn. The dashed line is queueing theory.",
+        "and nothing else is drawn. The dashed line is queueing theory, of a queue that has come "
+        "to rest: near Little's law a window of seconds is too short for that, and has less of it.",
         limit=by_theory,
         mark=(load.occupied, "Little's law"),
         notes=tuple(_growing(part, load, rows)),
