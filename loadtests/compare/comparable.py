@@ -20,10 +20,22 @@ def obstacles(a: Run, b: Run) -> list[str]:
     return [*fingerprint.differences(a, b), *_workloads(a, b), *_kinds(a, b), *_services(a, b)]
 
 
+def other_profiles(a: Run, b: Run) -> str:
+    """The reason that two runs measured nothing of the same kind; empty where they did."""
+    if a.workloads.keys() & b.workloads.keys():
+        return ""
+    return f"the profile is {_profiles(a)} in A and {_profiles(b)} in B"
+
+
+def _profiles(run: Run) -> str:
+    several = len(run.workloads) > MOST_NAMES
+    said = facts.joined(list(run.workloads) or ["none"])
+    return f"{run.profile} with its {len(run.workloads)} profiles" if several else said
+
+
 def _workloads(a: Run, b: Run) -> Iterator[str]:
-    if not a.workloads.keys() & b.workloads.keys():
-        profiles = [facts.joined(list(run.workloads)) for run in (a, b)]
-        yield "the profile is {} in A and {} in B".format(*profiles)
+    if why := other_profiles(a, b):
+        yield why
     for name in a.workloads.keys() & b.workloads.keys():
         harmless = HARMLESS
         if all("burst_ms" in run.workloads[name] for run in (a, b)):
@@ -32,7 +44,7 @@ def _workloads(a: Run, b: Run) -> Iterator[str]:
             {key: value for key, value in run.workloads[name].items() if key not in harmless}
             for run in (a, b)
         )
-        yield from differing(first, second, f"of {name}")
+        yield from differing(first, second, f"of {name}", missing="not set")
 
 
 def _kinds(a: Run, b: Run) -> Iterator[str]:

@@ -15,7 +15,21 @@ MACHINE = (
     *("name", "cpu", "cores", "quota_cores", "thread_siblings"),
     *("system", "python", "python_build"),
 )
-OTHER = ("name", "cores", "memory_bytes", "system")  # of a machine of the service's own
+OTHER = ("name", "cores", "system")  # of a machine of the service's own
+# Keys that do not name their thing, in words; of others the words are those of the key.
+WORDS = {
+    "backend_timeout_s": "timeout of the backend (s)",
+    "cpu": "CPU",
+    "load_processes": "number of load processes",
+    "pinned": "pinning to cores",
+    "python": "Python",
+    "python_build": "build of Python",
+    "quota_cores": "limit of cores",
+    "system": "operating system",
+    "thread_siblings": "which cores share a core",
+}
+UNITS = {"_s": " (s)", "_ms": " (ms)", "_rps": " (requests/s)", "_bytes": " (bytes)"}
+NOT_KNOWN = "not known"
 SPEEDS = {
     "burn_cycles_per_ms": "turns of an empty loop in a millisecond",
     "generator_ceiling_rps": "requests/s of the generator alone",
@@ -37,15 +51,25 @@ def surroundings(a: Run, b: Run, names: Names = A_AND_B) -> Iterator[str]:
     """Differences of the machine, the interpreter and the runtime."""
     known = [key for key in MACHINE if key in a.machine and key in b.machine]
     first, second = ({key: run.machine[key] for key in known} for run in (a, b))
+    for about in (first, second):
+        if "quota_cores" in about:
+            about["quota_cores"] = about["quota_cores"] or "none"  # known, and there is none
     yield from differing(first, second, "of the machine", names)
-    sizes = [f"{run.machine['memory_bytes'] / 2**30:.0f} GiB" for run in (a, b)]
-    yield from differing({"memory": sizes[0]}, {"memory": sizes[1]}, "of the machine", names)
+    yield from differing(_memory(a.machine), _memory(b.machine), "of the machine", names)
     for role in dict.fromkeys([*a.machines, *b.machines]):
-        one, other = (run.machines.get(role, {}) for run in (a, b))
-        here, there = ({key: about.get(key) for key in OTHER} for about in (one, other))
-        yield from differing(here, there, f"of the {role}'s machine", names)
+        one, other = (run.machines.get(role) for run in (a, b))
+        if one and other:
+            here, there = ({key: it.get(key) for key in OTHER} | _memory(it) for it in (one, other))
+            yield from differing(here, there, f"of the {role}'s machine", names)
+        else:
+            yield f"the {role} has a machine of its own only {names[0] if one else names[1]}"
     for name in ("runtime", "pinned"):
         yield from differing({name: getattr(a, name)}, {name: getattr(b, name)}, names=names)
+
+
+def _memory(machine: Mapping[str, Any]) -> dict[str, str]:
+    size = machine.get("memory_bytes")
+    return {"memory": f"{size / 2**30:.0f} GiB" if size else NOT_KNOWN}
 
 
 def speeds(
@@ -88,15 +112,19 @@ def _differing_parts(a: dict[str, Any], b: dict[str, Any], names: Names) -> Iter
 
 
 def differing(
-    first: Mapping[str, Any], second: Mapping[str, Any], of: str = "", names: Names = A_AND_B
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    of: str = "",
+    names: Names = A_AND_B,
+    missing: str = NOT_KNOWN,
 ) -> Iterator[str]:
     """A few words for each key whose values differ, or that only one of the two has."""
     for key in dict.fromkeys([*first, *second]):
         values = first.get(key), second.get(key)
         if values[0] != values[1]:
-            said = (_shown(value) for value in values)
+            said = (_shown(value, missing) for value in values)
             both = " and ".join(f"{text} {name}" for text, name in zip(said, names, strict=True))
-            yield f"{f'{key} {of}'.strip()} is {both}"
+            yield f"{f'{_worded(key)} {of}'.strip()} is {both}"
 
 
 def only(instruments: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -104,9 +132,17 @@ def only(instruments: Mapping[str, Any] | None) -> dict[str, Any]:
     return {field: (instruments or {}).get(field) for field in SPEEDS}
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
+def _worded(key: str) -> str:
+    """The name of a thing as people say it: delay (s), which cores share a core."""
+    if key in WORDS:
+        return WORDS[key]
+    ending = next((one for one in UNITS if key.endswith(one)), "")
+    return key.removesuffix(ending).replace("_", " ") + UNITS.get(ending, "")
+
+
+def _shown(value: Any, missing: str) -> str:
+    if value in (None, "", [], ()):
+        return missing
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import combinations
 from typing import Any
 
-from loadtests.compare.comparable import obstacles
+from loadtests.compare.comparable import obstacles, other_profiles
 from loadtests.compare.comparison import Comparison, verdict
 from loadtests.compare.differences import Difference
 from loadtests.report.results import facts
@@ -37,6 +37,9 @@ class Two:
     @cached_property
     def document(self) -> dict[str, Any]:
         """The reasons not to compare, or the figures of both, what differs most first."""
+        # Where not even the profile is the same, nothing else is worth its place.
+        if other := other_profiles(self.a.run, self.b.run):
+            return {"why_not": [other]}
         if why_not := obstacles(self.a.run, self.b.run):
             return {"why_not": why_not}
         found = Comparison(self.a.run, self.b.run, [])

@@ -19,7 +19,10 @@ Figures = dict[tuple[str, str, str], Cell]  # by service, figure and unit
 
 @dataclass(frozen=True)
 class Trend:
-    """Suites of one machine in one state, the oldest first, and a table for each profile."""
+    """Suites of one machine in one state, the oldest first, and a table for each profile.
+
+    One suite alone says nothing over time, and has no tables.
+    """
 
     suites: list[Entry]
     tables: dict[str, Table]
@@ -40,6 +43,8 @@ def of(results: Results) -> list[Trend]:
 
 
 def _trend(suites: list[Entry]) -> Trend:
+    if len(suites) == 1:
+        return Trend(suites, {})
     by_profile: dict[str, list[Figures]] = {}
     for place, entry in enumerate(suites):
         for part in entry.parts:

@@ -158,13 +158,14 @@ def test_invalid_or_missing_figures_are_shown_and_not_compared(made: Compare) ->
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"machine": {"cpu": "Intel Xeon"}}, "cpu of the machine is AMD EPYC 7B13 in A and Intel"),
+        ({"machine": {"cpu": "Intel Xeon"}}, "CPU of the machine is AMD EPYC 7B13 in A and Intel"),
         ({"kind": "bare"}, "the kind of sanic is stock in A and bare in"),
+        ({"workload": {"load_processes": 2}}, "number of load processes of standard is not set in"),
         ({"machine": {"memory_bytes": 2**32}}, "memory of the machine is 8 GiB in A and 4 GiB in"),
-        ({"machine": {"python": "3.11.2"}}, "python of the machine is 3.13.0 in A and 3.11.2 in B"),
+        ({"machine": {"python": "3.11.2"}}, "Python of the machine is 3.13.0 in A and 3.11.2 in B"),
         ({"runtime": "compose"}, "runtime is local in A and compose in B"),
-        ({"pinned": False}, "pinned is yes in A and no in B"),
-        ({"workload": {"delay_s": 0.2}}, "delay_s of standard is 0.1 in A and 0.2 in B"),
+        ({"pinned": False}, "pinning to cores is yes in A and no in B"),
+        ({"workload": {"delay_s": 0.2}}, "delay (s) of standard is 0.1 in A and 0.2 in B"),
         ({"workload": {"users": [50]}}, "users of standard is 1, 10, 50, 200, 1000 in A and 50 in"),
         ({"info": {"concurrency": 50}}, "concurrency is 1000 in A and 50 in B (sanic)"),
         ({"info": {"versions": {"python": "3.12.1"}}}, "Python is 3.13.0 in A and 3.12.1 in B"),
@@ -207,6 +208,17 @@ def test_the_kind_of_a_service_is_beside_its_name(made: Compare) -> None:
     status, text, _ = made(one, other)
     assert status == 0
     assert "| sanic *bare* | " in text and "| tornado | " in text
+
+
+def test_reasons_are_told_in_plain_words() -> None:
+    one, other = steady(), steady()
+    one.machine["thread_siblings"], other.machine["thread_siblings"] = [], ["0", "1"]
+    other.machine |= {"quota_cores": 2.0}
+    one.machine |= {"quota_cores": None}
+    assert obstacles(one, other) == [
+        "limit of cores of the machine is none in A and 2.0 in B",
+        "which cores share a core of the machine is not known in A and 0, 1 in B",
+    ]
 
 
 def test_other_rounds_services_and_versions_are_comparable() -> None:

@@ -237,6 +237,25 @@ def test_the_page_opens_on_the_newest_two_that_are_comparable(
     assert comparisons.first(comparisons.of_each([newest, alone])) is None
 
 
+def test_two_runs_of_other_profiles_give_that_reason_alone(
+    two: tuple[Entry, Entry, str],
+) -> None:
+    before, newest, _ = two
+    name, about = next(iter(newest.run.workloads.items()))
+    other = replace(newest.run, workloads={"another": about}, runtime="elsewhere")
+    about = comparisons.Two(before, Entry(Path("elsewhere"), other)).document
+    assert about["why_not"] == [f"the profile is {name} in A and another in B"]
+
+
+def test_one_suite_alone_says_that_a_second_is_needed(pages: dict[str, Page], site: Path) -> None:
+    suite = PUBLISHED.suite
+    assert suite is not None
+    assert trend.of(Results([suite], [], []))[0].tables == {}
+    assert "a second one of the same machine is needed" in pages["trend.html"].text
+    assert pages["trend.html"].tables == {}
+    assert (site / "trend.html").stat().st_size < 5_000
+
+
 def test_suites_stand_beside_each_other_by_machine() -> None:
     suite = PUBLISHED.suite
     assert suite is not None
