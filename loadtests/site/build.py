@@ -161,8 +161,8 @@ def _across(
     pages: Pages, results: Results, shown: dict[str, list[Shown]], first: Two | None
 ) -> None:
     """The pages over several runs or services: clients, suites over time, two runs."""
-    matrices = [(one, clients.of(one)) for one in _of_kind(shown, clients.KIND)]
-    pages.add("clients.html", "clients.html.j2", "Frameworks and HTTP clients", matrices=matrices)
+    found = [(one, clients.of(one)) for one in _of_kind(shown, clients.KIND)]
+    pages.add("clients.html", "clients.html.j2", "Frameworks and HTTP clients", found=found)
     trends = trend.of(results)
     pages.add("trend.html", "trend.html.j2", "The suites over time", trends=trends, most=trend.MOST)
     runs = list(comparisons.runs(results.entries))

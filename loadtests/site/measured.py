@@ -1,11 +1,11 @@
-"""The newest result of each profile on each machine, as the pages tell it."""
+"""The newest results of each profile on each machine, as the pages tell them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from loadtests.record import Run
+from loadtests.record import Run, noise
 from loadtests.report import build
 from loadtests.report.build import Told
 from loadtests.report.results import facts
@@ -20,10 +20,14 @@ STATE = " ("  # what follows the name of a service in a cell that says more than
 
 @dataclass(frozen=True)
 class Shown:
-    """A profile on a machine: the run it is from, and what its report tells of it."""
+    """A profile on a machine: the run it is from, and what its report tells of it.
+
+    An `older` one has services that the newest does not have.
+    """
 
     entry: Entry
     told: Told
+    older: bool = False
 
     @property
     def name(self) -> str:
@@ -39,13 +43,23 @@ class Shown:
         return _machine(self.run)
 
     @property
+    def title(self) -> str:
+        """Its machine; and its time, which tells an older one from the newest."""
+        return f"{self.machine}, {facts.when(self.run.started_at)}" if self.older else self.machine
+
+    @property
     def anchor(self) -> str:
         """Its id within the page of its profile."""
-        return slug(self.machine)
+        return slug(self.title)
+
+    @property
+    def services(self) -> set[str]:
+        """The services that were measured."""
+        return _services(self.told.part)
 
     def chart(self, name: str) -> str:
         """The name of one of its charts among those of the whole site."""
-        return slug(f"{self.name}-{self.machine}-{name}")
+        return slug(f"{self.name}-{self.title}-{name}")
 
     def of(self, *services: str) -> list[Table]:
         """The tables without the rows of other services; those that do not have all are left out.
@@ -68,25 +82,44 @@ class Shown:
 
 
 def newest(results: Results) -> dict[str, list[Shown]]:
-    """By profile, of each machine the newest that is complete, or else the newest."""
-    found: dict[tuple[str, str], tuple[Entry, Part]] = {}
+    """By profile, of each machine the newest that is complete, or else the newest.
+
+    Behind it stand the newest of those services that it does not have.
+    """
+    found: dict[tuple[str, str], list[tuple[Entry, Part]]] = {}
     for entry in results.entries:
         for part in entry.parts:
-            key = (part.name, _machine(part.run))
-            if key not in found or (_is_complete(part) and not _is_complete(found[key][1])):
-                found[key] = (entry, part)
+            found.setdefault((part.name, _machine(part.run)), []).append((entry, part))
     shown: dict[str, list[Shown]] = {}
-    for (name, _), (entry, part) in sorted(found.items(), key=_by_age, reverse=True):
-        shown.setdefault(name, []).append(Shown(entry, build.tell(part.run)[0]))
+    for (name, _), pairs in found.items():
+        for entry, part, older in _chosen(pairs):
+            told = build.tell(part.run)[0]
+            told = replace(told, charts=[]) if older else told  # they are large
+            shown.setdefault(name, []).append(Shown(entry, told, older))
+    for of_profile in shown.values():
+        of_profile.sort(key=_age, reverse=True)
     return dict(sorted(shown.items()))
 
 
-def with_services(shown: dict[str, list[Shown]], *services: str) -> Iterator[Shown]:
-    """Those in which all of the services were measured."""
-    for of_profile in shown.values():
-        for one in of_profile:
-            if set(services) <= {row.service for row in one.run.summary}:
-                yield one
+def _chosen(pairs: list[tuple[Entry, Part]]) -> Iterator[tuple[Entry, Part, bool]]:
+    """The first that is complete, and each other with a service that none before it has."""
+    known: set[str] = set()
+    for place, (entry, part) in enumerate(
+        sorted(pairs, key=lambda pair: not _is_complete(pair[1]))
+    ):
+        services = _services(part)
+        if not place or services - known:
+            yield entry, part, bool(place)
+        known |= services
+
+
+def with_services(shown: dict[str, list[Shown]], *services: str) -> list[Shown]:
+    """Those in which all of the services were measured; older ones where no other is there."""
+    every = [one for of in shown.values() for one in of if one.services.issuperset(services)]
+    if newest := [one for one in every if not one.older]:
+        return newest
+    # Of a profile and machine the first, which is the newest of them.
+    return list({(one.name, one.machine): one for one in reversed(every)}.values())[::-1]
 
 
 def has_figures(table: Table, column: int) -> bool:
@@ -95,9 +128,13 @@ def has_figures(table: Table, column: int) -> bool:
     return any(cell.number and cell.text != facts.NOTHING for cell in cells)
 
 
-def _by_age(found: tuple[tuple[str, str], tuple[Entry, Part]]) -> tuple[str, str]:
-    (_, machine), (_, part) = found
-    return part.run.started_at, machine
+def _age(one: Shown) -> tuple[str, str]:
+    return one.run.started_at, one.machine
+
+
+def _services(part: Part) -> set[str]:
+    """Those that were measured, each under its one name."""
+    return {row.service for row in part.run.summary} - noise.doubles(part.run).keys()
 
 
 def _machine(run: Run) -> str:

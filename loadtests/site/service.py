@@ -88,5 +88,5 @@ def about(service: Service, shown: dict[str, list[Shown]], pairs: list[Pair]) ->
         sources.of(name),
         sources.parent(name),
         [pair for pair in pairs if name in (pair.one, pair.other)],
-        list(measured.with_services(shown, name)),
+        measured.with_services(shown, name),
     )

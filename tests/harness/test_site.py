@@ -158,6 +158,52 @@ def test_every_service_and_profile_has_a_page(pages: dict[str, Page]) -> None:
         assert f"profiles/{name}.html" in pages
 
 
+def test_the_page_of_a_service_has_the_newest_run_that_has_it(pages: dict[str, Page]) -> None:
+    """Also where a newer run of the same profile is one of other services."""
+    kept: dict[str, dict[str, Entry]] = {}  # by service and profile, the newest
+    for entry in PUBLISHED.entries:
+        for point in entry.run.points:
+            kept.setdefault(point.service, {}).setdefault(point.profile, entry)
+    for name in catalog.names():
+        text = pages[f"services/{name}.html"].text
+        assert ("No result that is kept has it" in text) == (name not in kept), name
+        assert ("no result that is kept has it" in text) == (name not in kept), name
+        days = {entry.run.started_at[:10] for entry in kept.get(name, {}).values()}
+        assert not days or any(day in text for day in days), name
+
+
+def test_the_page_of_clients_has_all_that_were_measured(pages: dict[str, Page]) -> None:
+    measured = {
+        point.service
+        for entry in PUBLISHED.entries
+        for point in entry.run.points
+        if point.profile == "clients"
+    }
+    links = of(pages["clients.html"], "href")
+    assert measured and {f"services/{name}.html" for name in measured} <= set(links)
+
+
+def test_an_older_run_stands_behind_where_it_has_more_services(
+    two: tuple[Entry, Entry, str],
+) -> None:
+    before, newest, slow = two
+    fewer = replace(
+        newest.run,
+        points=[point for point in newest.run.points if point.service == slow],
+        summary=[row for row in newest.run.summary if row.service == slow],
+    )
+    few = Entry(newest.folder, fewer)
+    alike = measured.newest(Results([newest, before], [], []))
+    shown = measured.newest(Results([few, before], [], []))
+    assert [[one.entry for one in of] for of in alike.values()] == [[newest]]
+    assert [[one.entry for one in of] for of in shown.values()] == [[few, before]]
+    (first, second), *_ = shown.values()
+    assert first.anchor != second.anchor and second.title.endswith(" UTC")
+    (other,) = second.services - first.services
+    assert [one.entry for one in measured.with_services(shown, slow)] == [few]
+    assert [one.entry for one in measured.with_services(shown, other)] == [before]
+
+
 def test_it_is_small(site: Path, two: tuple[Entry, Entry, str]) -> None:
     sizes = {path: path.stat().st_size for path in site.rglob("*") if path.is_file()}
     assert sum(sizes.values()) <= MOST_BYTES
@@ -177,7 +223,8 @@ def test_a_second_time_changes_no_byte(
 
 def test_the_figures_are_those_of_the_run(pages: dict[str, Page]) -> None:
     known = {*catalog.names()}  # each of which has a page; not so its interpreters
-    shown = [one.entry for of in measured.newest(PUBLISHED).values() for one in of]
+    newest = [one for of in measured.newest(PUBLISHED).values() for one in of if not one.older]
+    shown = [one.entry for one in newest]
     entries = [entry for entry in shown if entry.run.services.keys() <= known]
     entry = min(entries, key=lambda entry: len(entry.run.points))
     document = json.loads((entry.folder / "run.json").read_text(encoding="utf-8"))
@@ -410,6 +457,24 @@ def test_a_phone_shows_every_kind_of_page(site: Path, browser: webdriver.Chrome,
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = axe.run(options={"runOnly": tags})["violations"]
     assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
+
+
+# The cells with figures of a table that begin beyond the right edge of what is seen of it.
+OUT_OF_SIGHT = """
+return [...document.querySelectorAll(arguments[0])].filter((cell) => {
+  const seen = cell.closest(".scroll").getBoundingClientRect();
+  return cell.getBoundingClientRect().right > seen.right + 1;
+}).map((cell) => cell.textContent);
+"""
+
+
+@needs_browser
+def test_a_phone_shows_the_figures_of_every_client(site: Path, browser: webdriver.Chrome) -> None:
+    look(browser, 390, "light")
+    browser.get((site / "clients.html").as_uri())
+    assert len(browser.find_elements(By.CSS_SELECTOR, "main td")) > 3
+    assert browser.find_elements(By.CSS_SELECTOR, "main td:empty") == []
+    assert browser.execute_script(OUT_OF_SIGHT, "main td") == []
 
 
 @needs_browser
