@@ -15,7 +15,10 @@ from loadtests.report.results.stored import Results
 
 @dataclass(frozen=True)
 class Listed:
-    """A row: a profile of a run, or the ladder; `link` leads to its report."""
+    """A row: a profile of a run, or the ladder; `link` leads to its report.
+
+    A `plain` one is of one machine, without TLS and further processes of the load.
+    """
 
     profile: str
     finding: str
@@ -23,6 +26,7 @@ class Listed:
     measured: str
     verdict: str
     link: str
+    plain: bool = True
 
 
 def write(folder: Path, found: Results | None = None) -> None:
@@ -35,7 +39,7 @@ def write(folder: Path, found: Results | None = None) -> None:
 
 
 def _listed(found: Results) -> list[Listed]:
-    """By profile and machine, of each the newest first."""
+    """By profile, the plain ones first, and machine, of each the newest first."""
     rows = [
         Listed(
             part.name,
@@ -44,6 +48,7 @@ def _listed(found: Results) -> list[Listed]:
             part.run.started_at,
             f"{facts.verdict(part.run)}, commit {part.run.at_commit}",
             f"{quote(entry.folder.name)}/report.md#{quote(part.name.lower())}",
+            not facts.variant(part.run),
         )
         for entry in found.entries
         for part in entry.parts
@@ -60,4 +65,4 @@ def _listed(found: Results) -> list[Listed]:
         for climbed in found.climbed
     ]
     rows.sort(key=lambda row: (row.measured, row.link), reverse=True)
-    return sorted(rows, key=lambda row: (row.profile, row.machine))
+    return sorted(rows, key=lambda row: (row.profile, not row.plain, row.machine))

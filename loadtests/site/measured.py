@@ -84,7 +84,7 @@ class Shown:
 def newest(results: Results) -> dict[str, list[Shown]]:
     """By profile, of each machine the newest that is complete, or else the newest.
 
-    Behind it stand the newest of those services that it does not have.
+    The newest of those services that it does not have are there, too. Plain runs stand first.
     """
     found: dict[tuple[str, str], list[tuple[Entry, Part]]] = {}
     for entry in results.entries:
@@ -97,7 +97,7 @@ def newest(results: Results) -> dict[str, list[Shown]]:
             told = replace(told, charts=[]) if older else told  # they are large
             shown.setdefault(name, []).append(Shown(entry, told, older))
     for of_profile in shown.values():
-        of_profile.sort(key=_age, reverse=True)
+        of_profile.sort(key=_rank, reverse=True)
     return dict(sorted(shown.items()))
 
 
@@ -128,8 +128,9 @@ def has_figures(table: Table, column: int) -> bool:
     return any(cell.number and cell.text != facts.NOTHING for cell in cells)
 
 
-def _age(one: Shown) -> tuple[str, str]:
-    return one.run.started_at, one.machine
+def _rank(one: Shown) -> tuple[bool, str, str]:
+    """The plain ones highest, and of them the newest."""
+    return not facts.variant(one.run), one.run.started_at, one.machine
 
 
 def _services(part: Part) -> set[str]:

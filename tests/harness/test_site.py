@@ -14,7 +14,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from browsing import CHROMIUM, OPTIONS, browsing, needs_browser
@@ -30,6 +30,7 @@ from loadtests.catalog import ROOT
 from loadtests.cli.main import run as waits
 from loadtests.compare.comparison import WORSE
 from loadtests.record import Run, summarise
+from loadtests.report import index
 from loadtests.report.pages import rendering
 from loadtests.report.results import stored
 from loadtests.report.results.stored import Entry, Results
@@ -202,6 +203,40 @@ def test_an_older_run_stands_behind_where_it_has_more_services(
     (other,) = second.services - first.services
     assert [one.entry for one in measured.with_services(shown, slow)] == [few]
     assert [one.entry for one in measured.with_services(shown, other)] == [before]
+
+
+def variant(entry: Entry, started_at: str, services: set[str], load_processes: int = 0) -> Entry:
+    """A run of another time with fewer services, and with so many processes of the load."""
+    run = replace(entry.run, started_at=started_at, machines={})
+    run.points = [point for point in run.points if point.service in services]
+    run.summary = [row for row in run.summary if row.service in services]
+    run.services = {name: about for name, about in run.services.items() if name in services}
+    if load_processes:
+        more = {"load_processes": load_processes}
+        run.workloads = {name: about | more for name, about in run.workloads.items()}
+    return Entry(Path(f"{started_at}-{load_processes}"), run)
+
+
+def test_a_page_of_a_profile_opens_with_the_newest_plain_run(
+    two: tuple[Entry, Entry, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, newest, slow = two
+    for part in newest.run.workloads.values():
+        monkeypatch.delitem(part, "measured", raising=False)
+    (other,) = {row.service for row in newest.run.summary} - {slow}
+    entries = [
+        variant(newest, "2026-12-03T00:00:00Z", {slow}, 2),
+        variant(newest, "2026-12-02T00:00:00Z", {slow}, 3),
+        variant(newest, "2026-12-01T00:00:00Z", {slow}),
+        variant(newest, "2026-11-01T00:00:00Z", {slow, other}),
+    ]
+    results = Results(entries, [], [])
+    (shown,) = measured.newest(results).values()
+    assert [one.entry for one in shown] == [entries[at] for at in (2, 3, 0, 1)]
+    listed = [row.link.partition("/")[0] for row in index._listed(results)]
+    assert listed == [quote(entries[at].folder.name) for at in (2, 3, 0, 1)]
+    page = Page(build.contents(results)[f"profiles/{shown[0].name}.html"])
+    assert {slow, other} <= set(of(page, "data-service"))
 
 
 def test_it_is_small(site: Path, two: tuple[Entry, Entry, str]) -> None:

@@ -52,10 +52,13 @@ class Choice:
         return self.services.values()
 
 
-def choice(run: Run) -> Choice:
-    """The services of a run."""
-    names = facts.with_doubles(run, facts.services(run))
-    return Choice({name: theme.look(run, name) for name in names})
+def choice(*runs: Run) -> Choice:
+    """The services of some runs, each once."""
+    found: dict[str, theme.Look] = {}
+    for run in runs:
+        for name in facts.with_doubles(run, facts.services(run)):
+            found.setdefault(name, theme.look(run, name))
+    return Choice(found)
 
 
 @cache

@@ -8,6 +8,8 @@ from typing import Any
 
 from loadtests.record import BOUNDS, RATES, Point, Run, Summary, noise, round_trips, tails
 from loadtests.report.results.places import pinned as pinned
+from loadtests.report.results.places import runtime as runtime
+from loadtests.report.results.places import variant as variant
 
 NOTHING = "–"
 
@@ -62,16 +64,6 @@ def period(run: Run) -> str:
     if run.finished_at is None:
         return f"{when(run.started_at)}, interrupted"
     return f"{when(run.started_at)} to {when(run.finished_at)}"
-
-
-def runtime(run: Run) -> str:
-    """How the services ran, and the load where it was not as it mostly is, in a few words."""
-    said = {"local": "local processes", "compose": "containers"}[run.runtime]
-    said += " on machines of their own" if run.machines else ""
-    tls = any(about.get("transport") for about in run.services.values())
-    said += ", without and with TLS" if tls else ""
-    most = max(given.get("load_processes", 0) for given in run.workloads.values())
-    return f"{said}, load of {most} {'process' if most == 1 else 'processes'}" if most else said
 
 
 def machines(run: Run) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which cores the services of a run had, in words."""
+"""Where the services of a run ran, and on which cores, in words."""
 
 from __future__ import annotations
 
@@ -29,3 +29,17 @@ def _of_one_core(run: Run) -> str:
     if run.pinned:
         return "the service pinned to one core, backend and generator to another"
     return "nothing pinned to cores, so the service, the backend and the generator share them"
+
+
+def runtime(run: Run) -> str:
+    """How the services ran, and the load where it was not as it mostly is, in a few words."""
+    return {"local": "local processes", "compose": "containers"}[run.runtime] + variant(run)
+
+
+def variant(run: Run) -> str:
+    """The differences to a plain run; empty where all was on one machine, with plain HTTP."""
+    said = " on machines of their own" if run.machines else ""
+    tls = any(about.get("transport") for about in run.services.values())
+    said += ", without and with TLS" if tls else ""
+    most = max((given.get("load_processes", 0) for given in run.workloads.values()), default=0)
+    return f"{said}, load of {most} {'process' if most == 1 else 'processes'}" if most else said
