@@ -513,6 +513,20 @@ def test_a_phone_shows_the_figures_of_every_client(site: Path, browser: webdrive
 
 
 @needs_browser
+def test_a_phone_shows_the_whole_answer(site: Path, browser: webdriver.Chrome) -> None:
+    """Every figure and where it breaks; on a desktop a line a service."""
+    look(browser, 390, "light")
+    browser.get((site / "index.html").as_uri())
+    cells = browser.find_elements(By.CSS_SELECTOR, ".answers tbody td")
+    assert len(cells) > 5
+    assert browser.execute_script(OUT_OF_SIGHT, ".answers :is(th, td)") == []
+    rows = browser.find_elements(By.CSS_SELECTOR, ".answers tbody tr")
+    assert max(row.size["height"] for row in rows) < 180
+    look(browser, 1200, "light")
+    assert max(row.size["height"] for row in rows) < 80
+
+
+@needs_browser
 def test_no_chart_is_cut_off(site: Path, browser: webdriver.Chrome, tmp_path: Path) -> None:
     """Of all pictures, the narrow ones too, every text is within."""
     pictures = sorted(site.rglob("*.svg"))
