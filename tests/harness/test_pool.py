@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 import re
+import time
 from collections.abc import Iterator
 from math import exp, inf
 from typing import Any
@@ -99,6 +100,23 @@ def test_the_closed_form_is_as_good_as_exact(rate_rps: float, slots: int) -> Non
     """A few percent off M/D/c, from 5 to 100 slots in use, and for any number at once."""
     exact = theory.response_ms(rate_rps, CONSTANT, slots, 0.99)
     assert theory.constant_ms(rate_rps, 0.1, slots, 0.99) == pytest.approx(exact, rel=0.06)
+
+
+def test_many_slots_in_use_are_no_division_by_zero() -> None:
+    """1,000 in use: exp(-1000) is 0 for a float."""
+    assert theory.waiting_ms(10_000, CONSTANT, 1100, 0.99) == pytest.approx(0, abs=5)
+    assert 20 < theory.waiting_ms(10_000, CONSTANT, 1003, 0.99) < 200
+    for slots in (1005, 1100):
+        by_form = theory.constant_ms(10_000, 0.1, slots, 0.99)
+        assert theory.response_ms(10_000, CONSTANT, slots, 0.99) == pytest.approx(by_form)
+
+
+def test_near_little_s_limit_the_wait_is_that_of_heavy_traffic() -> None:
+    """19.9 of 20 slots in use: the queue's chain forgets in thousands of delays."""
+    began = time.process_time()
+    assert theory.waiting_ms(199, CONSTANT, 20, 0.99) == pytest.approx(2280, rel=0.01)
+    assert theory.waiting_ms(190, CONSTANT, 20, 0.99) == pytest.approx(214.9, rel=0.01)
+    assert time.process_time() - began < 10
 
 
 def test_the_slots_for_a_million_in_flight() -> None:

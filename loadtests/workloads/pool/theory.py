@@ -1,11 +1,11 @@
 """Queueing theory of a pool of slots: how long a request waits for one, and takes.
 
 Requests arrive at random (Poisson) and each holds a slot for as long as the backend takes. In
-Kendall's letters that is M/D/c for constant delays, solved exactly, and M/G/c for others, for
-which there is only an approximation: as many wait as by Erlang's C, and for a time that is
-exponential with the mean of M/M/c × (1 + the squared coefficient of variation) ÷ 2 (Lee and
-Longton, 1959; Tijms, A First Course in Stochastic Models, 2003, 9.6). The service itself takes
-no time here.
+Kendall's letters that is M/D/c for constant delays, solved exactly as far as that is soon done,
+and M/G/c for others, for which there is only an approximation: as many wait as by Erlang's C, and
+for a time that is exponential with the mean of M/M/c × (1 + the squared coefficient of variation)
+÷ 2 (Lee and Longton, 1959; Tijms, A First Course in Stochastic Models, 2003, 9.6). The service
+itself takes no time here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from loadtests.workloads.delays import Delays
 
 ENOUGH = 1e-9  # probabilities below it are left out
 STEPS = 1000  # of the delays' distribution, in a response time
-MOST_TURNS = 4000  # of the chain, which is then as good as at rest
+MOST_IN_USE = 500  # for more, exp(-number) comes near the least that a float can be
+MOST_WORK = 1e8  # of the chain until it is at rest: about a second
 
 
 def occupied(rate_rps: float, delays: Delays) -> float:
@@ -80,19 +81,27 @@ def constant_ms(rate_rps: float, delay_s: float, slots: int, share: float) -> fl
     offered = rate_rps * delay_s
     if slots <= offered:
         return inf
-    often, spare = erlang_c(offered, slots), slots - offered
-    apart = spare * (slots - 1) * (sqrt(4 + 5 * slots) - 2) / (16 * offered * slots)
-    wait_s = delay_s / spare / 2 * (1 + apart) * log(max(1.0, often / (1 - share)))
+    mean_s = _mean_wait_s(offered, delay_s, slots)
+    wait_s = mean_s * log(max(1.0, erlang_c(offered, slots) / (1 - share)))
     return 1000 * (delay_s + wait_s)
+
+
+def _mean_wait_s(offered: float, delay_s: float, slots: int) -> float:
+    """Of those that wait, with a constant delay, by Cosmetatos."""
+    spare = slots - offered
+    apart = spare * (slots - 1) * (sqrt(4 + 5 * slots) - 2) / (16 * offered * slots)
+    return delay_s / spare / 2 * (1 + apart)
 
 
 def waits_longer(rate_rps: float, delays: Delays, slots: int) -> Callable[[float], float]:
     """How often a request waits longer for a slot than a time in seconds; before 0 always."""
-    if delays.variation < 1e-9:
+    offered, is_constant = occupied(rate_rps, delays), delays.variation < 1e-9
+    if is_constant and _is_soon_done(offered, slots):
         return _constant(rate_rps, delays.mean_s, slots)
-    offered = occupied(rate_rps, delays)
     often = erlang_c(offered, slots)
     mean_s = (1 + delays.variation) / 2 * delays.mean_s / (slots - offered)
+    if is_constant:
+        mean_s = _mean_wait_s(offered, delays.mean_s, slots)
     return lambda t: 1.0 if t < 0 else often * exp(-t / mean_s)
 
 
@@ -142,7 +151,7 @@ def _queued(offered: float, slots: int) -> list[float]:
     arrivals = _poisson(offered)
     size = _size(offered, slots)
     present = (arrivals + [0.0] * size)[:size]
-    for _ in range(MOST_TURNS):
+    for _ in range(_turns(offered, slots)):
         left = [sum(present[: slots + 1]), *present[slots + 1 :]]
         after = [0.0] * size
         for waiting, often in enumerate(left):
@@ -178,6 +187,17 @@ def _size(offered: float, slots: int) -> int:
     """
     spare = slots - offered
     return slots + int(10 * sqrt(offered)) + int(-log(ENOUGH) * offered / (2 * spare)) + 10
+
+
+def _turns(offered: float, slots: int) -> int:
+    """After so many the chain is at rest: near Little's limit it takes very long to forget."""
+    return int(-log(ENOUGH) * 2 * offered / (slots - offered) ** 2) + 100
+
+
+def _is_soon_done(offered: float, slots: int) -> bool:
+    """Whether the chain is followed to its rest, rather than the closed form taken."""
+    work = _turns(offered, slots) * _size(offered, slots) ** 2
+    return offered <= MOST_IN_USE and work <= MOST_WORK
 
 
 def _root(falling: Callable[[float], float]) -> float:
