@@ -6,6 +6,7 @@ Nothing in them depends on when they were made: a second time changes no byte.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +119,15 @@ def _judged_anew(found: Results, all_of_them: bool) -> list[str]:
 def _told(part: Part) -> Told:
     section = sections.of(part)
     straight = (PERFECT_SERVICE,) if part.settings.get("perfect") else ()
+    charts = section.charts(part)
+    twice = [name for name, number in Counter(one.name for one in charts).items() if number > 1]
+    if twice:  # one picture would be written over the other
+        raise ReportError(f"{part.name}: several charts are named {', '.join(twice)}")
     return Told(
         part,
         section.finding(part),
         section.tables(part),
-        section.charts(part),
+        charts,
         section.terms + straight,
     )
 

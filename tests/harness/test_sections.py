@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from pages import Page, build, page, shows
 from loadtests.load import histogram
 from loadtests.record import Run, Spread, load, summarise
 from loadtests.report import sections
+from loadtests.report.build import ReportError
 from loadtests.report.charts.chart import Chart
 from loadtests.report.results import parts
 from loadtests.report.tables.cells import CANNOT
@@ -298,3 +301,42 @@ def test_lost_deliveries_are_counted(tmp_path: Path) -> None:
     run.summary = summarise(run.points)
     rows = table(run, tmp_path, "Time to deliver a message, by connections")
     assert rows["sanic"][-2] == "21"
+
+
+@pytest.mark.parametrize("kind", ["tail", "pool"])
+def test_two_loads_of_one_distribution_have_a_picture_each(kind: str) -> None:
+    """The same with two means, and the same at two rates; another keeps its short name."""
+    run, rng = runs.empty(kind), random.Random(1)
+    run.workloads = {kind: {"kind": kind, "title": ""}}
+    loads = [
+        ("lognormal 0.1 1", 100.0), ("lognormal 0.2 1", 100.0), ("lognormal 0.2 1", 200.0),
+        ("constant 0.1", 100.0),
+    ]  # fmt: skip
+    run.points = [
+        run_kinds.base(
+            kind, "sanic", rng, 1, scenario=f"{kind}-{number}-{slots}", slots=slots, delays=text,
+            rate_rps=rate_rps, **run_kinds.times(100, 200), added_p50_ms=1.0, added_p99_ms=5.0,
+            added_p999_ms=9.0,
+        )
+        for number, (text, rate_rps) in enumerate(loads)
+        for slots in ((60, 80) if kind == "pool" else (None,))
+    ]  # fmt: skip
+    run.services = {"sanic": runs.about("sanic", 100)}
+    run.summary = summarise(run.points)
+    (part,) = parts.split(run)
+    names = {chart.name.rpartition(f"{kind}-")[2] for chart in sections.of(part).charts(part)}
+    assert names == {
+        "lognormal-100rps-1", "lognormal-100rps-2", "lognormal-200rps-3", "constant"
+    }  # fmt: skip
+
+
+def test_two_charts_of_one_name_are_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_kinds.run()
+    (part, *_) = parts.split(run)
+    section = sections.of(part)
+    twice = replace(section, charts=lambda part: 2 * section.charts(part))
+    monkeypatch.setitem(sections.SECTIONS, part.kind, twice)
+    with pytest.raises(ReportError, match=f"{part.name}: several charts are named "):
+        build(run, tmp_path)

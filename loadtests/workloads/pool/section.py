@@ -18,7 +18,7 @@ from loadtests.workloads import delays
 from loadtests.workloads.delays import Delays
 from loadtests.workloads.open_rate import arriving
 from loadtests.workloads.pool import theory
-from loadtests.workloads.tail.section import said
+from loadtests.workloads.tail.section import named, said
 
 ENOUGH_MS = 10.0  # of a p99: so much may be added before slots are called too few
 SHARES = (("p50", 0.5, "added_p50_ms"), ("p99", 0.99, "added_p99_ms"))
@@ -137,13 +137,12 @@ def _measured(field: str) -> Callable[[Summary], Cell]:
 
 def charts(part: Part) -> list[Chart]:
     """The wait for a slot over the number of slots: a chart for each load."""
-    found = _by_load(part)
-    return [
-        _chart(part, load, rows) for load, rows in found if len({row.slots for row in rows}) > 1
-    ]
+    found = [one for one in _by_load(part) if len({row.slots for row in one[1]}) > 1]
+    names = named([(load.delays.name, load.rate_rps) for load, _ in found])
+    return [_chart(part, *one, name) for one, name in zip(found, names, strict=True)]
 
 
-def _chart(part: Part, load: Load, rows: list[Summary]) -> Chart:
+def _chart(part: Part, load: Load, rows: list[Summary], name: str) -> Chart:
     def by_theory(slots: int, delay_s: float) -> float:
         return theory.waiting_ms(load.rate_rps, load.delays, slots, 0.99)
 
@@ -163,7 +162,7 @@ def _chart(part: Part, load: Load, rows: list[Summary]) -> Chart:
     at = {(row.service, slots): row for row in rows if (slots := slots_of(part, row))}
     names = list(dict.fromkeys(row.service for row in rows))
     series = Series(part.run, measure, names, at, "slots", load.delays.mean_s)
-    return lines.chart(part, series, f"{part.prefix}pool-{load.delays.name}", measure.title)
+    return lines.chart(part, series, f"{part.prefix}pool-{name}", measure.title)
 
 
 def _growing(part: Part, load: Load, rows: list[Summary]) -> Iterator[tuple[int, str]]:
@@ -198,7 +197,8 @@ SECTION = Section(
         (
             "in theory",
             "The wait for a slot in a queue with as many servers, Poisson arrivals and these "
-            "delays: exact for constant ones (M/D/c), Erlang's C with the usual approximation of "
+            "delays: exact for constant ones (M/D/c; by Cosmetatos' approximation above 500 slots "
+            "in use, or hardly more slots than that), Erlang's C with the usual approximation of "
             "M/G/c for others, which is rough where a few are very long.",
         ),
     ),

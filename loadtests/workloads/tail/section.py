@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from loadtests.record import Summary
 from loadtests.report.charts import bars
@@ -108,13 +109,30 @@ def _table(part: Part, scenario: str) -> Table:
 
 def charts(part: Part) -> list[Chart]:
     """The time that is added at p99.9, a chart for each kind of delays."""
-    return [_chart(part, scenario) for scenario in part.scenarios()]
+    scenarios = part.scenarios()
+    firsts = [_first(part, scenario) for scenario in scenarios]
+    names = named([(kind_of(row), row.rate_rps) for row in firsts])
+    return [_chart(part, *one) for one in zip(scenarios, names, strict=True)]
 
 
-def _chart(part: Part, scenario: str) -> Chart:
+def kind_of(row: Summary) -> str:
+    """The name of the distribution of its delays."""
+    return delays.parse(row.delays).name
+
+
+def named(loads: Sequence[tuple[str, float | None]]) -> list[str]:
+    """A name for each distribution and rate: with the rate and a number where several are alike."""
+    kinds = Counter(kind for kind, _ in loads)
+    found: list[str] = []
+    for kind, rate_rps in loads:
+        number = sum(kind == before for before, _ in loads[: len(found)]) + 1
+        found.append(kind if kinds[kind] == 1 else f"{kind}-{rate_rps or 0:g}rps-{number}")
+    return found
+
+
+def _chart(part: Part, scenario: str, name: str) -> Chart:
     rows, first = part.rows(scenario), _first(part, scenario)
     drawn = [_bar(name, rows.get(name)) for name in _ranked(part, scenario)]
-    kind = delays.parse(first.delays).name
     perfect = part.perfect(scenario).get(RANKED_BY)
     axis = Axis("added at p99.9, ms", log=True, perfect=perfect, mark="the median")
     caption = (
@@ -122,9 +140,9 @@ def _chart(part: Part, scenario: str) -> Chart:
         "is added to the median one. All services get the same requests."
     )
     alt = f"added to {said(first)} at p99.9, in ms: {bars.said(drawn)}"
-    title = f"Added to {kind} delays"
+    title = f"Added to {kind_of(first)} delays"
     spec = bars.chart(part, drawn, axis)
-    return Chart(f"{part.prefix}tail-{kind}", title, caption, alt, spec)
+    return Chart(f"{part.prefix}tail-{name}", title, caption, alt, spec)
 
 
 def _bar(name: str, row: Summary | None) -> Bar:
