@@ -10,12 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import exp, isfinite
 from pathlib import Path
 from statistics import NormalDist
 
 SHORTEST_S, LONGEST_S = 0.001, 60.0  # to whole milliseconds, and what the backend takes
 MOST_RECORDED = 10_000
+MOST_APART = 0.01  # of the mean: so far may that of what is drawn be from it
 FORMS = "constant S, lognormal MEAN SIGMA, bimodal SHORT LONG SHARE or file NAME"
 RECORDED = "recorded"  # the delays of a file, one after the other: so they get to the generator
 
@@ -28,13 +30,15 @@ class WrongDelays(ValueError):
 class Delays:
     """Delays in seconds: their mean, the mean of their squares, and the quantiles of one of them.
 
-    `recorded` are those of a file, in its order.
+    `drawn_mean_s` is the mean after `drawn` has made them whole milliseconds within what the
+    backend takes. `recorded` are those of a file, in its order.
     """
 
     name: str
     mean_s: float
     squares_s2: float
     quantile: Callable[[float], float]
+    drawn_mean_s: float
     recorded: tuple[float, ...] = ()
 
     @property
@@ -61,11 +65,32 @@ def parse(text: str) -> Delays:
     form, *given = text.split() or [""]
     try:
         if form in ("file", RECORDED):
-            times = _of_file(given) if form == "file" else [float(number) for number in given]
+            times = _of_file(given) if form == "file" else list(map(_number, given))
             return _recorded(times)
         return MADE[form](*map(_number, given))
     except (KeyError, TypeError):
         raise WrongDelays(f"delays must be {FORMS}, not {text!r}") from None
+
+
+def mistake(text: str) -> str:
+    """The reason not to measure with these delays; empty where there is none.
+
+    Stricter than `parse`, which reads those of earlier runs, too.
+    """
+    try:
+        found = parse(text)
+    except WrongDelays as error:
+        return str(error)
+    apart = abs(found.drawn_mean_s / found.mean_s - 1)
+    if found.name == "constant" and apart > 1e-9:
+        return f"a constant delay must be whole milliseconds, not {1000 * found.mean_s:g} ms"
+    if apart > MOST_APART:
+        return (
+            f"{text}: in whole milliseconds up to {LONGEST_S:g} s the mean of these delays is "
+            f"{1000 * found.drawn_mean_s:.4g} ms instead of {1000 * found.mean_s:.4g} ms, "
+            f"more than {100 * MOST_APART:g} % from it"
+        )
+    return ""
 
 
 def spelled(text: str) -> str:
@@ -76,7 +101,7 @@ def spelled(text: str) -> str:
 
 def constant(delay_s: float) -> Delays:
     """Delays that are all alike, of any length."""
-    return Delays("constant", delay_s, delay_s**2, lambda share: delay_s)
+    return Delays("constant", delay_s, delay_s**2, lambda share: delay_s, _whole(delay_s))
 
 
 def _constant(delay_s: float) -> Delays:
@@ -92,7 +117,18 @@ def _lognormal(mean_s: float, sigma: float) -> Delays:
     def quantile(share: float) -> float:
         return median_s * exp(sigma * normal.inv_cdf(min(max(share, 1e-12), 1 - 1e-12)))
 
-    return Delays("lognormal", mean_s, mean_s**2 * exp(sigma**2), quantile)
+    squares_s2 = mean_s**2 * exp(sigma**2)
+    return Delays("lognormal", mean_s, squares_s2, quantile, _lognormal_drawn(median_s, sigma))
+
+
+@cache
+def _lognormal_drawn(median_s: float, sigma: float) -> float:
+    """The mean of what is drawn, by the normal density in steps from -8 to 8 deviations."""
+    steps = [number / 100 for number in range(-800, 801)]
+    chances = [exp(-(z**2) / 2) for z in steps]
+    delays = [_whole(median_s * exp(sigma * z)) for z in steps]
+    drawn = (chance * delay_s for chance, delay_s in zip(chances, delays, strict=True))
+    return sum(drawn) / sum(chances)
 
 
 def _bimodal(short_s: float, long_s: float, share: float) -> Delays:
@@ -100,7 +136,12 @@ def _bimodal(short_s: float, long_s: float, share: float) -> Delays:
     _check(0 < share < 1, "the share of long delays must be between 0 and 1")
     mean_s = (1 - share) * short_s + share * long_s
     squares_s2 = (1 - share) * short_s**2 + share * long_s**2
-    return Delays("bimodal", mean_s, squares_s2, lambda at: short_s if at < 1 - share else long_s)
+    drawn_s = (1 - share) * _whole(short_s) + share * _whole(long_s)
+
+    def quantile(at: float) -> float:
+        return short_s if at < 1 - share else long_s
+
+    return Delays("bimodal", mean_s, squares_s2, quantile, drawn_s)
 
 
 MADE: dict[str, Callable[..., Delays]] = {
@@ -122,7 +163,8 @@ def _recorded(times_s: Sequence[float]) -> Delays:
     def quantile(share: float) -> float:
         return rising[min(int(share * len(rising)), len(rising) - 1)]
 
-    return Delays(RECORDED, mean_s, squares_s2, quantile, tuple(times_s))
+    drawn_s = sum(map(_whole, rising)) / len(rising)
+    return Delays(RECORDED, mean_s, squares_s2, quantile, drawn_s, tuple(times_s))
 
 
 def _of_file(names: list[str]) -> list[float]:

@@ -53,6 +53,7 @@ WRONG = {
     "bimodal 3 0.05 0.01": "rise",
     "bimodal 0.05 3 1": "between 0 and 1",
     "file /nowhere": "No such file",
+    "recorded 0.1 x": "a number of seconds such as 0.1, not 'x'",
 }
 
 
@@ -76,3 +77,30 @@ def test_a_profile_says_what_is_wrong_with_its_delays() -> None:
             "mine", kind="tail", title="x", delays=["gamma"], rate_rps=10, rounds=1,
             warmup_s=0, window_s=1,
         )  # fmt: skip
+
+
+NOT_AS_DRAWN = {
+    "constant 0.0015": "whole milliseconds, not 1.5 ms",
+    "lognormal 60 1": "mean of these delays is .* instead of 6e.04 ms, more than 1 % from it",
+    "lognormal 0.001 1": "instead of 1 ms",
+    "bimodal 0.0014 0.1 0.001": "instead of 1.499 ms",
+    "recorded 0.0015 0.0015": "instead of 1.5 ms",
+}
+
+
+@pytest.mark.parametrize("text", NOT_AS_DRAWN)
+def test_a_profile_has_no_delays_whose_mean_is_not_what_is_drawn(text: str) -> None:
+    """They are read, though, where an earlier run has them."""
+    with pytest.raises(UnknownProfile, match=NOT_AS_DRAWN[text]):
+        made(
+            "mine", kind="tail", title="x", delays=(text,), rate_rps=10, rounds=1,
+            warmup_s=0, window_s=1,
+        )  # fmt: skip
+    assert delays.parse(text).mean_s > 0
+
+
+@pytest.mark.parametrize("text", [*SHAPES, "lognormal 5 1", "bimodal 0.001 60 0.0001"])
+def test_the_mean_of_what_is_drawn_is_known(text: str) -> None:
+    assert delays.mistake(text) == ""
+    found = delays.parse(text)
+    assert found.drawn_mean_s == pytest.approx(found.mean_s, rel=0.01)

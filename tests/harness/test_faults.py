@@ -336,6 +336,7 @@ def test_names_of_faults_are_those_of_the_backend() -> None:
     ("given", "reason"),
     [
         ({"faults": ("500", "sun")}, "there is no fault sun; there are: refuse"),
+        ({"faults": ("500", "kill", "500")}, "named twice: 500"),
         ({"fault_s": 0}, "needs fault_s"),
         ({"share": 1.5}, "share must be"),
         ({"timeout_s": 0.05}, "timeout_s must be more than delay_s"),

@@ -14,7 +14,7 @@ import pytest
 from conftest import Stage
 from test_generator import closed, without_lateness
 
-from loadtests.bench.profiles import made
+from loadtests.bench.profiles import UnknownProfile, made
 from loadtests.paths import RESULTS
 from loadtests.report import sections
 from loadtests.report.results import stored
@@ -213,3 +213,12 @@ def test_each_number_of_slots_is_a_start_of_its_own() -> None:
         [{"CONCURRENCY": "5"}] * 2,
     ]
     assert len({step.scenario for steps in starts for step in steps}) == 4
+
+
+@pytest.mark.parametrize(
+    ("slots", "reason"),
+    [((2.5, 5), "be whole"), ((True, 5), "be whole"), ((-1, 5), "rise from 1 or more")],
+)
+def test_slots_are_whole_and_positive(slots: tuple[float, ...], reason: str) -> None:
+    with pytest.raises(UnknownProfile, match=f"mine: slots must {reason}"):
+        made("mine", title="x", rounds=1, slots=slots, **POOL)

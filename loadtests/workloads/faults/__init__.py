@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,8 @@ class Faults(Settings):
         unknown = [name for name in self.faults if name not in SAID]
         if unknown:
             yield f"there is no fault {', '.join(unknown)}; there are: {', '.join(SAID)}"
+        twice = [name for name, number in Counter(self.faults).items() if number > 1]
+        yield f"named twice: {', '.join(twice)}" if twice else ""
         yield valid_delay(self.delay_s)
         yield positive("rate_rps", self.rate_rps)
         yield positive("fault_s", self.fault_s)

@@ -33,6 +33,8 @@ class Pool(Drawn):
         yield from super().mistakes(window_s)
         yield rising("rates", self.rates)
         yield rising("slots", self.slots)
+        if any(type(slots) is not int for slots in self.slots):
+            yield "slots must be whole numbers"
 
 
 KIND = replace(TAIL, settings=Pool, straight=False, slotted=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from loadtests.workloads.delays import Delays, WrongDelays, parse, spelled
+from loadtests.workloads.delays import Delays, mistake, parse, spelled
 from loadtests.workloads.kind import Kind, Settings, Step, positive
 
 
@@ -16,12 +16,8 @@ class Drawn(Settings):
     delays: tuple[str, ...]
 
     def mistakes(self, window_s: float) -> Iterable[str]:
-        """Each must name one."""
-        for text in self.delays:
-            try:
-                parse(text)
-            except WrongDelays as error:
-                yield str(error)
+        """Each must name one that can be drawn from in whole milliseconds."""
+        yield from map(mistake, self.delays)
 
     def sets(self) -> Iterable[tuple[str, Delays]]:
         """Each with its text, without files; no two of one name share it."""
