@@ -73,7 +73,7 @@ def _why(question: Question, one: Judged) -> str:
     enough = f"{need.slots:,}{where} is enough when many arrive together"
     if question.p99_s is not None and need.slots != need.waiting:
         goal = seconds(question.p99_s)
-        enough = f"{need.slots:,} slots{where} are the fewest with a p99 within {goal} by {THEORY}"
+        enough = f"about {need.slots:,} slots{where} keep the p99 within {goal} by {THEORY}"
     return (
         f"{plain(question.rate_rps)}/s × {takes} = {mean:,} in flight on average; {enough}. "
         f"CPU: {up(need.cpu_percent or 0):,} % of a core, and "

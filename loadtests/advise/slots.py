@@ -7,13 +7,13 @@ from loadtests.workloads import delays
 from loadtests.workloads.pool import theory
 
 # Poisson arrivals, constant delays and so many slots, in Kendall's letters.
-THEORY = "queueing theory (M/D/c)"
+THEORY = "an approximation of queueing theory (M/D/c)"
 
 
 def slots(
     question: Question, processes: int, waiting: int, takes_ms: float, p99_ms: float | None
 ) -> int:
-    """The slots of each process: the fewest with a p99 within the goal, by queueing theory.
+    """The slots of each process: the fewest or so with a p99 within the goal, by queueing theory.
 
     A request holds its slot for `takes_ms`, the delay and its own time, CPU included. The p99
     that was measured without a wait for a slot may be longer: by so much the theory's must be

@@ -7,7 +7,7 @@ const HOW = [
   "which does not fit",
 ];
 const PARTS = ["server", "code", "client"];
-const MOST_NAMES = 3, THEORY = "queueing theory (M/D/c)";
+const MOST_NAMES = 3, THEORY = "an approximation of queueing theory (M/D/c)";
 const CONNECTIONS = 1000, TIMEOUT_S = 10, DRAIN_S = 30, ANSWER_S = 60;
 
 const shown = (service) => service.name + (service.mark && ` (${service.mark})`);
@@ -104,7 +104,7 @@ function why(question, one) {
   const where = processes === 1 ? "" : ` in each of ${whole(processes)} processes`;
   let enough = `${whole(needed.slots)}${where} is enough when many arrive together`;
   if (question.p99_s !== null && needed.slots !== needed.waiting) {
-    enough = `${whole(needed.slots)} slots${where} are the fewest with a p99 within ` +
+    enough = `about ${whole(needed.slots)} slots${where} keep the p99 within ` +
       `${seconds(question.p99_s)} by ${THEORY}`;
   }
   return `${plain(question.rate_rps)}/s × ${takes} = ${whole(mean)} in flight on average; ` +
