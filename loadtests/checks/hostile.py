@@ -43,7 +43,8 @@ from loadtests.checks.bad_input import Input, inputs
 
 warnings.simplefilter("ignore", HypothesisWarning)  # of floods it would be long to show
 MORE_DESCRIPTORS = 200  # of this process and a service, beside the connections
-GROWTH_BYTES, GROWTH_OF_EACH = 8 * 2**20, 1024  # that memory may grow by in the second half
+GROWTH_BYTES, GROWTH_OF_EACH = 8 * 2**20, 64  # memory may grow by both, the second a request
+LATE_S = 0.2  # after an answer: by then the service has logged what it will
 
 
 class Look:
@@ -60,18 +61,32 @@ class Look:
         self.asked = 0
         self._log_since = log_since
         self._logged_bytes = 0
+        self._last: Input | None = None  # whose answer what is logged late came after
         self._excused = excused
 
     def ask(self, asked: Input) -> str:
         """Send it; the fault of the answer, empty where there is none."""
         self.asked += 1
-        self._logged_bytes += len(self._log_since(self._logged_bytes))
+        self._note(self._logged_fault(), self._last)
+        self._last = asked
         received = exchange(self.url, asked)
         if asked.is_dropped:  # it may be at it still: by then it has logged what it will
             fetch(f"{self.url}/health", timeout_s=HANG_S)
-        logged = self._log_since(self._logged_bytes).decode(errors="replace")
-        found = fault(received, logged, self._excused)
-        if found and (found not in self.faults or asked.size < self.faults[found].size):
+        return self._note(self._logged_fault(received), asked)
+
+    def late_fault(self) -> str:
+        """The fault of what was logged since the last look, in a moment; empty if there is none."""
+        time.sleep(LATE_S)
+        return self._logged_fault()
+
+    def _logged_fault(self, received: bytes | None = b"") -> str:
+        """Of an answer and what is new in the log: each byte of it is judged once."""
+        new = self._log_since(self._logged_bytes)
+        self._logged_bytes += len(new)
+        return fault(received, new.decode(errors="replace"), self._excused)
+
+    def _note(self, found: str, asked: Input | None) -> str:
+        if found and asked and (found not in self.faults or asked.size < self.faults[found].size):
             self.faults[found] = asked
         return found
 
@@ -102,6 +117,7 @@ class Look:
             except (AssertionError, Flaky):
                 if set(self.faults) == known:
                     break
+        self._note(self.late_fault(), self._last)
 
 
 def names(wanted: str) -> list[str]:
@@ -126,19 +142,28 @@ def findings(name: str, backend_url: str, options: argparse.Namespace) -> Iterat
             yield f"{found}, after {asked!r}"
         memory_after, descriptors_after = _held(process)
         grown = memory_after - memory
-        if grown > max(GROWTH_BYTES, half * GROWTH_OF_EACH):
+        if grown > may_grow_bytes(half):
             yield f"memory grew by {grown / 2**20:.0f} MiB in {half:,} requests"
         if (more := descriptors_after - descriptors) > 20:
             yield f"{more} more descriptors are open after {half:,} requests"
         path = "/delay/0" if name == BACKEND else "/?delay=0"
         if (status := fetch(process.url + path)[0]) != 200:
             yield f"a good request is answered {status} after the bad ones"
+        if found := look.late_fault():
+            yield f"{found}, after a good request"
         if options.held:
             yield from crowds.held(process.url, path, options.held)
+            if found := look.late_fault():
+                yield f"{found}, after {options.held:,} held connections"
         logged_bytes = len(process.log_since(0))
         yield from crowds.drained(process, name, backend_url)
         if b"Traceback" in process.log_since(logged_bytes):
             yield "a traceback at its end"
+
+
+def may_grow_bytes(requests: int) -> int:
+    """The growth of memory that is allowed in so many requests: no request is kept."""
+    return GROWTH_BYTES + requests * GROWTH_OF_EACH
 
 
 def _held(process: ServiceProcess) -> tuple[int, int]:

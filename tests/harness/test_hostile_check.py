@@ -6,12 +6,14 @@ import resource
 import socketserver
 import sys
 import threading
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
 from loadtests.checks import crowds, hostile
+from loadtests.checks.bad_input import Input
 from loadtests.checks.hostile import Look
 
 
@@ -52,6 +54,96 @@ def test_a_fault_is_found_and_made_short() -> None:
     shortest = b"".join(look.faults["a 500"].parts)
     assert b"%zz" in shortest
     assert len(shortest) < 500  # inputs have up to 300,000
+
+
+class LateLog:
+    """A log to which a traceback comes only after the look at the answer of one input."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text, self._looks = text, 0
+
+    def since(self, offset: int) -> bytes:
+        self._looks += 1
+        return self._text[offset:] if self._looks > 2 else b""  # before an input, and after it
+
+
+TRACEBACK = b'Traceback (most recent call last):\n  File "/lib/server.py", line 1, in f\nOops: no\n'
+OWN = TRACEBACK.replace(b"/lib/", b"/work/services/")
+FIRST, SECOND = (Input((b"GET /%d HTTP/1.1\r\n\r\n" % number,), False) for number in (1, 2))
+
+
+def test_a_traceback_that_is_late_is_the_input_s_before() -> None:
+    with server(stumbles_over=b"not sent by anybody") as url:
+        look = Look(url, LateLog(TRACEBACK).since)
+        assert [look.ask(FIRST), look.ask(SECOND)] == ["", ""]
+        assert look.faults == {"a traceback: Oops": FIRST}
+        assert look.late_fault() == ""  # it was judged already
+
+
+def test_a_traceback_after_the_last_input_of_a_search_is_found() -> None:
+    with server(stumbles_over=b"not sent by anybody") as url:
+        look = Look(url, LateLog(TRACEBACK).since)
+        look.search(1, 1)
+    assert list(look.faults) == ["a traceback: Oops"]
+
+
+@pytest.mark.parametrize(("text", "found"), [(TRACEBACK, []), (OWN, ["a traceback: Oops"])])
+def test_what_is_late_is_excused_as_the_rest(text: bytes, found: list[str]) -> None:
+    with server(stumbles_over=b"not sent by anybody") as url:
+        look = Look(url, LateLog(text).since, {"refusal log"})
+        look.search(1, 1)
+    assert list(look.faults) == found
+
+
+class Stumbling:
+    """A service that logs a traceback at a good request, or at connections that are held."""
+
+    url, pid, returncode = "http://service", 0, 0
+
+    def __init__(self) -> None:
+        self.log = b""
+
+    def __enter__(self) -> Stumbling:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def wait_ready(self) -> None:
+        pass
+
+    def log_since(self, offset: int) -> bytes:
+        return self.log[offset:]
+
+
+@pytest.mark.parametrize("when", ["a good request", "5 held connections"])
+def test_what_is_logged_after_the_bad_input_is_judged(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    service = Stumbling()
+
+    def good(*_: object) -> tuple[int, bytes]:
+        service.log += TRACEBACK if "good" in when else b""
+        return 200, b""
+
+    def held(*_: object) -> list[str]:
+        service.log += TRACEBACK if "held" in when else b""
+        return []
+
+    monkeypatch.setattr(hostile, "ServiceProcess", lambda *_: service)
+    monkeypatch.setattr(hostile, "fetch", good)
+    monkeypatch.setattr(hostile, "_held", lambda _: (0, 0))
+    monkeypatch.setattr(hostile.Look, "search", lambda *_: None)
+    monkeypatch.setattr(crowds, "held", held)
+    monkeypatch.setattr(crowds, "drained", lambda *_: [])
+    options = Namespace(requests=2, held=5, seed=1)
+    assert list(hostile.findings("backend", "", options)) == [f"a traceback: Oops, after {when}"]
+
+
+def test_memory_may_not_grow_with_each_request() -> None:
+    """In 50,000 requests: 8 MiB and 64 bytes of each, far less than a kept request."""
+    assert hostile.may_grow_bytes(1) < 8.1 * 2**20
+    assert hostile.may_grow_bytes(50_000) == 8 * 2**20 + 50_000 * 64
 
 
 def test_the_same_seed_asks_the_same() -> None:
