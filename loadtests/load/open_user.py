@@ -116,14 +116,15 @@ class OpenUser(RawHttpUser):
     def _arrive(self, due: float) -> None:
         """Send a request, at the latest as soon as this greenlet waits, or drop it."""
         self.counts.arrived += 1
+        head = self.next_head()  # before it may be dropped: the next one's is the same then
         if self.counts.in_flight >= self._most:
             self.tell(self.name, None, 0, self._dropped, {})
             return
         self.counts.in_flight += 1
         if self.idle:
-            self.idle.pop().take(due, self.next_head())
+            self.idle.pop().take(due, head)
         else:
-            self._workers.append(self.worker(self, due, self.next_head()))
+            self._workers.append(self.worker(self, due, head))
 
     def next_head(self) -> bytes:
         """The beginning of the request that arrives now; the same for all by default."""

@@ -34,6 +34,10 @@ class Capped(users.DelayUser, OpenUser):
     arrivals = "even"
     rate_rps = 100
     most_in_flight = 5
+    heads = 0
+    def next_head(self):
+        Capped.heads += 1
+        return super().next_head()
 
 class Overslept(users.DelayUser, OpenUser):
     delay = "0"
@@ -53,6 +57,8 @@ def note(response_time, context, **_):
 def write(**_):
     with open("times.json", "w") as file:
         json.dump(times, file)
+    with open("heads.json", "w") as file:
+        json.dump(Capped.heads, file)
 """
 
 
@@ -156,6 +162,8 @@ def test_requests_beyond_the_cap_are_counted_as_dropped(tmp_path: Path) -> None:
     assert most == 5
     assert stats.failures == dropped > 0
     assert stats.requests == len(server.requests) + dropped
+    # One that is dropped has a head of its own: so the next one has the same, whatever is dropped.
+    assert json.loads((tmp_path / "heads.json").read_text()) == stats.requests
     rows = json.loads((tmp_path / "stats.json").read_text())
     assert {row["method"]: row["num_requests"] for row in rows} == {
         "GET": len(server.requests),
