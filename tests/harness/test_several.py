@@ -69,7 +69,8 @@ def test_arrivals_of_two_processes(stage: Stage, several: LocalRuntime) -> None:
         assert without_lateness(window["problems"]) == []
         assert window["due"] == pytest.approx(400, rel=0.25)
         assert (window["failures"], window["dropped"], window["undrained"]) == (0, 0, 0)
-        assert abs(window["backend_calls"] - window["requests"]) <= 30
+        # Those in flight at either end of the window; more where the machine stood still then.
+        assert abs(window["backend_calls"] - window["requests"]) <= 100
         assert window["lag_p99_ms"] is not None
     of_random, of_even = (
         [process["requests"] for process in window["generator_processes"]] for window in found
