@@ -68,7 +68,7 @@ class LateLog:
 
 
 TRACEBACK = b'Traceback (most recent call last):\n  File "/lib/server.py", line 1, in f\nOops: no\n'
-OWN = TRACEBACK.replace(b"/lib/", b"/work/services/")
+OWN = TRACEBACK.replace(b"/lib/", b"/opt/services/")
 FIRST, SECOND = (Input((b"GET /%d HTTP/1.1\r\n\r\n" % number,), False) for number in (1, 2))
 
 
