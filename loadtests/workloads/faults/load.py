@@ -45,6 +45,7 @@ class Load(AnyLoad):
         self.numbers = count()
         self.free: list[Connection] = []  # kept connections that wait for a request
         self.outcomes: list[Outcome] = []
+        self.in_bursts: list[Outcome] = []  # since the fault
         self.in_flight: set[gevent.Greenlet[..., None]] = set()
         self.waiting: set[float] = set()  # when each of them was sent
         self.control = Connection(self.backend_url, timeout_s=10)
@@ -64,7 +65,8 @@ class Load(AnyLoad):
         self.fault: str = step["fault"]
         base.ask_backend(self.control, b"POST /reset")
         for _ in range(TRIES):
-            self.at_once, wrong = self._fill()
+            self.at_once, burst = self._fill()
+            wrong = sum(one.kind != "right" for one in burst)
             if not wrong:
                 break
         else:
@@ -76,8 +78,8 @@ class Load(AnyLoad):
 
     def begin(self) -> None:
         """Forget what was."""
-        self.outcomes, self.problems, self.lost = [], [], {}
-        self.recovery_s: float | None = None
+        self.outcomes, self.in_bursts, self.problems, self.lost = [], [], [], {}
+        self.recovery_s: float | None = None  # of one that was not seen well at the end
         self.begun = self.ended = 0.0
 
     def run(self, window_s: float) -> None:
@@ -92,17 +94,23 @@ class Load(AnyLoad):
         self.begun = perf_counter()
         self._disturb()
         self.ended = perf_counter()
-        self._await_whole(closing)
+        # It has as long to recover as the settings promise, however late the fault was over.
+        is_whole = self._await_whole(max(closing, self.ended + self.timeout_s))
+        seen = perf_counter()
         arrivals.kill()
         gevent.joinall(list(self.in_flight), timeout=self.timeout_s + 1)
-        self.recovery_s = self._recovery_s()
+        last = self._last_trouble()
+        if is_whole and last <= seen:
+            self.recovery_s = round(max(0.0, last - self.ended), 3)
         self._look_for_losses()
 
     def end(self) -> dict[str, Any]:
         """The requests by how they ended, and all that was not there again afterwards."""
         base.await_look()  # the next step begins with a burst
-        since = [one for one in self.outcomes if one.at >= self.begun]
-        during = [one for one in since if one.at < self.ended]
+        # The fault strikes those that wait when it begins, too.
+        since = [one for one in self.outcomes if one.over >= self.begun]
+        during = [one for one in since if self.begun <= one.at < self.ended]
+        since += [one for one in self.in_bursts if one.kind in ("wrong", "none")]
         kinds = Counter(one.kind for one in since)
         found: dict[str, Any] = {"kind": self.fault, "share": self.profile["share"]}
         if reason := skipped(self.fault, self.plan):
@@ -191,51 +199,45 @@ class Load(AnyLoad):
             connection = Connection(self.host, self.timeout_s)
         self.free.append(connection)
 
-    def _fill(self) -> tuple[int, int]:
-        """Ask for as much at once as there are slots: how much reached the backend, and failed."""
+    def _fill(self) -> tuple[int, list[Outcome]]:
+        """Ask for as much at once as there are slots: how much arrived at once; the outcomes."""
         base.ask_backend(self.control, b"POST /reset")
         before = len(self.outcomes)
         asks = [gevent.spawn(self._ask, b"%g" % BURST_DELAY_S) for _ in range(self.burst)]
         gevent.joinall(asks)
-        answered, self.outcomes = self.outcomes[before:], self.outcomes[:before]
-        wrong = sum(one.kind != "right" for one in answered)
-        return int(base.backend_stats(self.control)["peak_in_flight"]), wrong
+        burst, self.outcomes = self.outcomes[before:], self.outcomes[:before]
+        return int(base.backend_stats(self.control)["peak_in_flight"]), burst
 
-    def _await_whole(self, closing: float) -> None:
-        """Come back when all has gone well for a while, or the window closes."""
+    def _await_whole(self, closing: float) -> bool:
+        """Come back when all has gone well for a while, or the window closes: whether it has."""
         while (now := perf_counter()) < closing:
             is_late = now - min(self.waiting, default=now) > self.late_s
             if not is_late and now - max(self.ended, self._last_trouble()) >= WELL_S:
-                return
+                return True
             gevent.sleep(0.02)
-
-    def _recovery_s(self) -> float | None:
-        """From the end of the fault to that of the last trouble; None where it went on."""
-        last = self._last_trouble()
-        if self.outcomes and self.outcomes[-1].is_trouble(self.late_s):
-            return None
-        return round(max(0.0, last - self.ended), 3)
+        return False
 
     def _last_trouble(self) -> float:
         """When the last request ended that arrived after the fault and did not go well."""
-        ends = (
-            one.at + one.took_s
-            for one in self.outcomes
-            if one.at > self.ended and one.is_trouble(self.late_s)
-        )
-        return max(ends, default=0.0)
+        after = (one for one in self.outcomes if one.at > self.ended)
+        return max((one.over for one in after if one.is_trouble(self.late_s)), default=0.0)
 
     def _look_for_losses(self) -> None:
         """Count slots that are gone, and calls and connections that are left."""
-        for _ in range(TRIES):  # stale connections may each fail once
-            at_once, wrong = self._fill()
-            if not wrong and at_once >= self.at_once:
+        unanswered = 0
+        for turn in range(TRIES):
+            at_once, burst = self._fill()
+            self.in_bursts += burst
+            kinds = Counter(one.kind for one in burst)
+            if turn:  # in the first one, stale connections may each fail once
+                unanswered += kinds["error"]
+            if kinds["right"] == len(burst) and at_once >= self.at_once:
                 break
         gevent.sleep(SETTLE_S)
         stats = base.backend_stats(self.control)
         self.lost = {
             "slots": max(0, self.at_once - at_once),
-            "unanswered": wrong,
+            "unanswered": unanswered,
             "calls": int(stats["in_flight"]),
             "connections": max(0, int(stats["connections"]) - self.connections),
             "kept": self._kept() - self.kept,

@@ -21,6 +21,11 @@ class Outcome:
     kind: str
     said: str
 
+    @property
+    def over(self) -> float:
+        """When it was over, on the same clock."""
+        return self.at + self.took_s
+
     def is_trouble(self, late_s: float) -> bool:
         """True unless it got its right answer within so many seconds."""
         return self.kind != "right" or self.took_s > late_s
