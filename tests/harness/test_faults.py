@@ -304,6 +304,52 @@ def test_a_lookup_without_a_limit_is_declared_once() -> None:
     assert excused == dict.fromkeys(("kill", "no-name"), "upstream/issues/2")
 
 
+@pytest.mark.parametrize(
+    ("found", "broken", "is_framed"),
+    [
+        ({}, "", False),
+        ({"none": 2}, "hangs", False),
+        ({"none": 2, "recovery_s": None}, "hangs", False),
+        ({"lost": {"slots": 1}}, "leaks", False),
+        ({"lost": {"slots": 1, "calls": 2, "files": 10}}, "leaks", False),
+        ({"none": 2, "wrong": 1}, "wrong", True),
+        ({"none": 2, "lost": {"files": 11}}, "leaks", True),
+        ({"none": 2, "lost": {"slots": 3, "threads": 11}}, "leaks", True),
+        ({"none": 2, "lost": {"slots": 3, "connections": 11}}, "leaks", True),
+        ({"none": 2, "lost": {"slots": 3, "pss_bytes": 2**26}}, "memory", True),
+        ({"recovery_s": None}, "stays ill", True),
+    ],
+)
+def test_a_lookup_excuses_what_waits_for_it_only(
+    found: dict[str, Any], broken: str, is_framed: bool
+) -> None:
+    one = Outcome("kill", excuse="upstream/issues/2", **found)
+    assert (one.broken, bool(one.undeclared)) == (broken, is_framed)
+    assert Outcome("kill", **found).undeclared == Outcome("kill", **found).broken
+
+
+def test_a_wrong_answer_is_framed_whatever_is_declared() -> None:
+    run = made_up()
+    name = next(iter(run.services))
+    run.services[name]["exceptions"] = {"name lookup": "upstream/issues/2"}
+    for point in run.points:
+        if (point.service, point.fault["kind"]) == (name, "kill"):
+            point.fault |= {"none": 3, "wrong": 1}
+    (part,) = parts.split(run)
+    (chart,) = sections.of(part).charts(part)
+    framed = [(one["service"], one["words"]) for one in chart.records if one.get("framed")]
+    assert (name, "25 wrong") in framed
+    said = sections.of(part).finding(part)
+    assert f"{name} answers wrong where the backend is killed and started again" in said
+    assert "declared" not in said
+
+
+@pytest.mark.parametrize("name", ["slots", "calls", "unanswered"])
+def test_one_that_lacks_slots_is_not_whole(name: str) -> None:
+    assert Outcome("500", lost={name: 1}).ended == "not in its window"
+    assert Outcome("500", lost={name: 0, "files": 3}).ended == "at once"
+
+
 def test_of_a_network_that_was_gone_the_service_s_own_files_tell() -> None:
     assert Outcome("no-name", lost={"connections": 19, "files": 0}).broken == ""
     assert Outcome("no-name", lost={"connections": 19, "files": 19}).broken == "leaks"

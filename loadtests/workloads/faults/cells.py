@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from loadtests.record import Point
 from loadtests.report.results.parts import Part
 
-# More than so many, of the 50 requests that a fault strikes, is a leak; fewer may be chance.
+# More than so many is a leak; fewer may be chance. In the profile 40 requests or more are sent
+# while a fault lasts, and a leak has one thing for each.
 LEAST_LEAK = 10
 LEAST_LEAK_BYTES = 32 * 2**20
 NONE_MAY_BE_LOST = ("slots", "calls", "unanswered")
@@ -17,6 +18,8 @@ NOT_JUDGED = ("descriptors",)
 # Of a network that is gone the backend does not hear that connections were closed meanwhile; under
 # Compose the name of a container that was killed is looked up at servers that may not answer.
 CUT_OFF, NAMELESS = ("no-name",), ("kill", "no-name")
+# A lookup that goes on holds these.
+OF_LOOKUPS = ("slots", "calls")
 
 
 @dataclass
@@ -68,18 +71,32 @@ class Outcome:
     @property
     def broken(self) -> str:
         """The worst that must not be, in a word; empty where all is as it should be."""
+        return self.undeclared or self._worst(self.none, self.leaks, self.recovery_s is None)
+
+    @property
+    def undeclared(self) -> str:
+        """The same of what the service's exception, if there is one, is not about."""
+        if not self.excuse:
+            return self._worst(self.none, self.leaks, self.recovery_s is None)
+        if self.fault not in NAMELESS:
+            return ""
+        others = {name: number for name, number in self.leaks.items() if name not in OF_LOOKUPS}
+        is_held = self.none or others != self.leaks  # and for as long it cannot be whole
+        return self._worst(0, others, self.recovery_s is None and not is_held)
+
+    def _worst(self, none: int, leaks: dict[str, int], is_ill: bool) -> str:
         if self.wrong:
             return "wrong"
-        if self.none:
+        if none:
             return "hangs"
-        if self.leaks:
-            return "memory" if list(self.leaks) == ["pss_bytes"] else "leaks"
-        return "stays ill" if self.recovery_s is None else ""
+        if leaks:
+            return "memory" if list(leaks) == ["pss_bytes"] else "leaks"
+        return "stays ill" if is_ill else ""
 
     @property
     def ended(self) -> str:
         """When it was whole again, in words."""
-        if self.recovery_s is None:
+        if self.recovery_s is None or not {*NONE_MAY_BE_LOST}.isdisjoint(self.leaks):
             return "not in its window"
         return f"{self.recovery_s:.1f} s" if self.recovery_s else "at once"
 
