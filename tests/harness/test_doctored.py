@@ -133,7 +133,7 @@ def test_a_capacity_beyond_the_generator(
     monkeypatch.setattr(rules, "MAX_LAG_MS", 1000.0)
     of = {"kind": "capacity", "limit_ms": 200.0, "delay_s": 0.01, "window_s": 1.0}
     services = stage(slow="queues")
-    for number in range(3):  # where the machine pauses, the search ends below the limit
+    for number in range(8):  # where the machine pauses, the search ends below the limit
         _, result = run(runtime, services, tmp_path / f"results-{number}", **of)
         (point,) = result.points
         if point.bound == bound:
