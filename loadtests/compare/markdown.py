@@ -43,7 +43,7 @@ def _runs(found: Comparison) -> Iterator[str]:
         [
             ["profile", a.profile, b.profile],
             ["started", facts.when(a.started_at), facts.when(b.started_at)],
-            ["commit", a.commit[:12], b.commit[:12]],
+            ["commit", a.at_commit, b.at_commit],
             ["verdict", facts.verdict(a), facts.verdict(b)],
         ],
     )

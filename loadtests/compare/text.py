@@ -20,7 +20,7 @@ def show(found: Comparison, console: Console) -> None:
     """Print how many figures are worse and better, and each of them, the largest effect first."""
     console.print(found.headline, style="bold")
     for name, run in (("A", found.a), ("B", found.b)):
-        about = f"{name}  {run.profile}, {facts.when(run.started_at)}, commit {run.commit[:12]}"
+        about = f"{name}  {run.profile}, {facts.when(run.started_at)}, commit {run.at_commit}"
         console.print(f"{about}, {facts.verdict(run)}")
     if found.between:
         reasons = "; ".join(found.between)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,10 @@ class Run:
     def at_commit(self) -> str:
         """The commit in words, which says of one that files differed from it."""
         known = self.commit.removesuffix("-dirty")
-        return known if known == self.commit else f"{known} and changes that were not committed"
+        short = (
+            known[:12] if re.fullmatch("[0-9a-f]+", known) else known
+        )  # else a file or a release
+        return short if known == self.commit else f"{short} and changes that were not committed"
 
     def add(self, point: Point) -> None:
         """Add a point and bring the summary up to date."""

@@ -243,3 +243,14 @@ def test_a_commit_is_dirty_where_its_code_is_changed(
     assert machine.commit() == known
     (tmp_path / "services" / "app.py").write_text("2")
     assert machine.commit() == f"{known}-dirty"
+
+
+def test_a_commit_in_words() -> None:
+    run = runs.made_up()
+    for commit, said in (
+        ("0123456789abcdef", "0123456789ab"),
+        ("0123456789ab-dirty", "0123456789ab and changes that were not committed"),
+        ("base/waits.toml", "base/waits.toml"),
+    ):
+        run.commit = commit
+        assert run.at_commit == said
