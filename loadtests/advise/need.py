@@ -21,7 +21,6 @@ from loadtests.advise.slots import slots
 
 # No more of a core is counted on than this: what is left is for bursts, and for the machine.
 HEADROOM = 0.7
-SLOTS = "slots of one answered"  # what is lacking, where it is not the core
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,8 @@ def lacks(question: Question, service: Service, processes: int, pick: Pick) -> s
     cpu = _of_cpu(question.delay_s, rate_rps, service, pick)
     share = 0.0 if cpu is None else rate_rps * cpu / 10
     if full := falls_behind(question, service, processes, pick):
-        if service.slots and full.waiting >= service.slots:
-            return f"the {service.slots:,} {SLOTS} {int(full.rps):,}/s"
+        if by_slots(service, full):
+            return f"the {service.slots:,} slots of one answered {int(full.rps):,}/s"
         return f"one answered {int(full.rps):,}/s when {full.waiting:,} waited"
     if service.capacity_rps and rate_rps > pick(service.capacity_rps):
         return f"one sustains {int(pick(service.capacity_rps)):,}/s"
@@ -145,6 +144,11 @@ def falls_behind(question: Question, service: Service, processes: int, pick: Pic
     above = min((load.waiting for load in full if load.waiting >= waiting), default=waiting)
     behind = [load for load in full if load.waiting <= above and load.rps < rate_rps]
     return max(behind, key=lambda load: load.rps, default=None)
+
+
+def by_slots(service: Service, full: Load) -> bool:
+    """Whether one fell behind as its slots were taken, not its core."""
+    return service.slots is not None and full.waiting >= service.slots
 
 
 def _for_slots(question: Question, service: Service) -> int:

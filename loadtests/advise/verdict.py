@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from loadtests.advise.measured import Service
 from loadtests.advise.need import (
     NEVER,
-    SLOTS,
     Need,
     Pick,
+    by_slots,
+    falls_behind,
     lacks,
     likely,
     needed,
@@ -79,7 +80,8 @@ def _short(question: Question, service: Service, pick: Pick) -> str:
     need = needed(question, service, pick)
     if need.cores is not None and need.cores > question.cores:
         because = lacks(question, service, question.cores, pick)
-        of_what = "processes" if SLOTS in because else "cores"
+        full = falls_behind(question, service, question.cores, pick)
+        of_what = "processes" if full and by_slots(service, full) else "cores"
         return f"needs {need.cores:,} {of_what}: {because}"
     memory, limit = need.memory_bytes, question.memory_bytes
     if memory is not None and limit is not None and memory > limit:

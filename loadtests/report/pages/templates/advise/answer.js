@@ -35,7 +35,8 @@ function lacking(question, service, pick) {
   const { cores, memory } = need(question, service, pick), limit = question.memory_bytes;
   if (cores !== null && cores > question.cores) {
     const because = lacks(question, service, question.cores, pick);
-    return `needs ${whole(cores)} ${because.includes(SLOTS) ? "processes" : "cores"}: ${because}`;
+    const full = fallsBehind(question, service, question.cores, pick);
+    return `needs ${whole(cores)} ${full && bySlots(service, full) ? "processes" : "cores"}: ${because}`;
   }
   return memory !== null && limit !== null && memory > limit ? `needs ${mib(memory)} MiB` : "";
 }

@@ -1,7 +1,6 @@
 // The arithmetic of loadtests/advise/question.py and need.py, line by line: both say the same to
 // the letter, and a test compares them.
 const DEVIATIONS = 3, HEADROOM = 0.7, NEVER = 0, MIB = 2 ** 20, ENOUGH = 1e-9;
-const SLOTS = "slots of one answered"; // what is lacking, where it is not the core
 
 const commas = (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ",");
 const up = (value) => Math.ceil(value - 1e-9);
@@ -162,13 +161,18 @@ function fewest(lacking) {
   return enough;
 }
 
+// Whether one fell behind as its slots were taken, not its core.
+function bySlots(service, full) {
+  return Boolean(service.slots) && full.waiting >= service.slots;
+}
+
 function lacks(question, service, processes, pick) {
   const rate = rateOfOne(question, service, processes, pick);
   const cpu = ofCpu(question.delay_s, rate, service, pick);
   const share = cpu === null ? 0 : (rate * cpu) / 10;
   const full = fallsBehind(question, service, processes, pick);
-  if (full && service.slots && full.waiting >= service.slots) {
-    return `the ${whole(service.slots)} ${SLOTS} ${whole(Math.trunc(full.rps))}/s`;
+  if (full && bySlots(service, full)) {
+    return `the ${whole(service.slots)} slots of one answered ${whole(Math.trunc(full.rps))}/s`;
   }
   if (full) return `one answered ${whole(Math.trunc(full.rps))}/s when ${whole(full.waiting)} waited`;
   if (service.capacity_rps && rate > pick(service.capacity_rps)) {
