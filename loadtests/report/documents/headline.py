@@ -131,8 +131,8 @@ def _first(part: Part | None, service: str) -> str:
     about: dict[str, Any] = part.run.services.get(service, {})
     if about.get("limit"):
         return str(about["limit"])
-    ends = dict.fromkeys(f"{100 * end(shares):.0f}" for end in (min, max)) if shares else {}
-    return "answers come late" + (f", its core {'–'.join(ends)} % busy" if ends else "")
+    busy = facts.span([100 * share for share in shares], "–")
+    return "answers come late" + (f", its core {busy} % busy" if busy else "")
 
 
 def _busy(point: Point) -> float:

@@ -54,6 +54,12 @@ def rounds(number: int) -> str:
     return f"{number} {'round' if number == 1 else 'rounds'}"
 
 
+def span(values: Sequence[float], between: str = " to ") -> str:
+    """From the least to the greatest in whole numbers; one where they are alike, none of none."""
+    ends = (min(values), max(values)) if values else ()
+    return between.join(dict.fromkeys(f"{end:.0f}" for end in ends))
+
+
 def when(time: str) -> str:
     """A time of the record, to the minute: 2026-11-20 14:05 UTC."""
     return f"{time[:10]} {time[11:16]} UTC"

@@ -160,9 +160,8 @@ def charts(part: Part) -> list[Chart]:
 def _row(fault: str, pairs: list[Pair]) -> str:
     """A row of the picture in words: the range of its cells, and those that are not well."""
     shares = [one.share for _, one in pairs if one.share is not None]
-    ends = dict.fromkeys(f"{end(shares):.0f}" for end in (min, max)) if shares else [facts.NOTHING]
     ill = "".join(f", {name} {VERBS[one.broken][0]}" for name, one in pairs if one.broken)
-    return f"{SAID[fault]}: {' to '.join(ends)} % right{ill}"
+    return f"{SAID[fault]}: {facts.span(shares) or facts.NOTHING} % right{ill}"
 
 
 def _words(one: Outcome, is_narrow: bool) -> str:

@@ -174,9 +174,8 @@ def _growing(part: Part, load: Load, rows: list[Summary]) -> Iterator[tuple[int,
             grown = arriving.at(part, row.service, row.scenario, lambda point: point.growth_rps)
             found.setdefault(slots, []).extend([grown.spread.median] if grown else [])
     for slots, many in found.items():
-        ends = dict.fromkeys(f"{end(many):.0f}" for end in (min, max)) if many else {}
-        if ends:
-            yield slots, f"queue +{' to '.join(ends)}/s"
+        if many:
+            yield slots, f"queue +{facts.span(many)}/s"
 
 
 SECTION = Section(
