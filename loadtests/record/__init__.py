@@ -64,9 +64,8 @@ class Run:
     def at_commit(self) -> str:
         """The commit in words, which says of one that files differed from it."""
         known = self.commit.removesuffix("-dirty")
-        short = (
-            known[:12] if re.fullmatch("[0-9a-f]+", known) else known
-        )  # else a file or a release
+        is_hash = re.fullmatch("[0-9a-f]+", known)  # or else a file or a release
+        short = known[:12] if is_hash else known
         return short if known == self.commit else f"{short} and changes that were not committed"
 
     def add(self, point: Point) -> None:

@@ -8,7 +8,7 @@ from statistics import fmean
 
 import pytest
 
-from loadtests.bench.profiles import UnknownProfile, made
+from loadtests.bench.profiles import Profile, UnknownProfile, made
 from loadtests.workloads import delays
 
 SHAPES = {"constant 0.1": 0.0, "lognormal 0.1 1": 1.718, "bimodal 0.05 3 0.01": 13.6}
@@ -71,12 +71,16 @@ def test_a_mistake_in_a_file_is_told(tmp_path: Path, line: str) -> None:
         delays.parse(f"file {path}")
 
 
+def profile(text: str) -> Profile:
+    return made(
+        "mine", kind="tail", title="x", delays=(text,), rate_rps=10, rounds=1,
+        warmup_s=0, window_s=1,
+    )  # fmt: skip
+
+
 def test_a_profile_says_what_is_wrong_with_its_delays() -> None:
     with pytest.raises(UnknownProfile, match="mine: delays must be constant S"):
-        made(
-            "mine", kind="tail", title="x", delays=["gamma"], rate_rps=10, rounds=1,
-            warmup_s=0, window_s=1,
-        )  # fmt: skip
+        profile("gamma")
 
 
 NOT_AS_DRAWN = {
@@ -92,10 +96,7 @@ NOT_AS_DRAWN = {
 def test_a_profile_has_no_delays_whose_mean_is_not_what_is_drawn(text: str) -> None:
     """They are read, though, where an earlier run has them."""
     with pytest.raises(UnknownProfile, match=NOT_AS_DRAWN[text]):
-        made(
-            "mine", kind="tail", title="x", delays=(text,), rate_rps=10, rounds=1,
-            warmup_s=0, window_s=1,
-        )  # fmt: skip
+        profile(text)
     assert delays.parse(text).mean_s > 0
 
 

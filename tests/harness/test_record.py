@@ -221,7 +221,7 @@ def test_services_and_scenarios_are_not_mixed() -> None:
 def test_a_commit_is_dirty_where_its_code_is_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a run writes itself, reports and the documents that quote them, does not make it so."""
+    """Reports and the documents that quote them, which a run writes itself, do not make it so."""
 
     def git(*arguments: str) -> str:
         about = ("-c", "user.name=a", "-c", "user.email=a@example.org")
