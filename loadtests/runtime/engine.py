@@ -23,6 +23,8 @@ from loadtests.runtime import ServiceFailed
 
 # The labels that Compose puts on everything it creates.
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+# Of one container or network; many of them take a busy machine as much longer.
+REMOVAL_S = 60.0
 
 
 class EngineError(ServiceFailed):
@@ -156,7 +158,7 @@ class Engine:
 
     def remove(self, container: str) -> None:
         """Kill and remove it, see it gone; it need not be there."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + REMOVAL_S
         while self.state(container):
             if time.monotonic() > deadline:
                 raise EngineError(f"container {container} could not be removed")
@@ -170,19 +172,21 @@ class Engine:
         It looks once more after a while: the Engine finishes what a killed
         command had asked for.
         """
-        deadline = time.monotonic() + 30
-        empty = 0
+        left: list[str] = []
+        empty, deadline = 0, 0.0
         while empty < 2:
             containers = self.found("containers", project)
             networks = self.found("networks", project)
+            if left != containers + networks:
+                left, deadline = containers + networks, time.monotonic() + REMOVAL_S
+            elif left and time.monotonic() > deadline:
+                raise EngineError(f"containers or networks of {project} could not be removed")
             for container in containers:
                 self.remove(container)
             for network in networks:
                 with contextlib.suppress(EngineError):  # an endpoint may still be going
                     self.ask("DELETE", f"/networks/{network}")
-            empty = 0 if containers or networks else empty + 1
-            if time.monotonic() > deadline:
-                raise EngineError(f"containers or networks of {project} could not be removed")
+            empty = 0 if left else empty + 1
             time.sleep(0.1)
 
 
