@@ -12,8 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,8 @@ TINY = profiles.made(
     "tiny", title="Tiny", users=(10,), delay_s=0.1, rounds=1, warmup_s=0.3, window_s=1.0
 )
 COMMAND_S = 90
+FAULTY = ROOT / "tests" / "harness" / "faulty_service.py"
+FAULTS = SETTINGS | {"CONCURRENCY": "80", "BACKEND_TIMEOUT_S": "1"}
 
 
 def left(engine: Engine, project: str) -> list[str]:
@@ -369,23 +373,45 @@ def test_a_backend_that_was_disturbed_is_mended(runtime: ComposeRuntime, fault: 
     runtime.mend()  # nothing is to be undone
 
 
-def test_faults_in_containers(engine: Engine, tmp_path: Path) -> None:
+def points_of(runtime: ComposeRuntime, folder: Path, *faults: str) -> list[dict[str, Any]]:
+    """What a run of these faults over flask-threads keeps of each."""
     profile = profiles.made(
-        "faults", kind="faults", title="", faults=("kill", "freeze", "no-name"), delay_s=0.05,
+        "faults", kind="faults", title="", faults=faults, delay_s=0.05,
         rate_rps=20, fault_s=1.0, timeout_s=8.0, rounds=1, warmup_s=0.3, window_s=12.0,
     )  # fmt: skip
-    settings = SETTINGS | {"CONCURRENCY": "80", "BACKEND_TIMEOUT_S": "1"}
-    services = [catalog.load("flask-threads")]
-    runtime = ComposeRuntime("a test", ["flask-threads"], settings)
-    rounds.run("faults", [Part(profile, services, {}, runtime)], tmp_path)
-    (record,) = tmp_path.glob("*/run.json")
-    for point in json.loads(record.read_text())["points"]:
-        about = point["fault"]
+    rounds.run("faults", [Part(profile, [catalog.load("flask-threads")], {}, runtime)], folder)
+    (record,) = folder.glob("*/run.json")
+    points: list[dict[str, Any]] = json.loads(record.read_text())["points"]
+    assert [point["fault"]["kind"] for point in points] == list(faults)
+    for point in points:
         assert point["problems"] == [], point
-        assert "skipped" not in about
+        assert "skipped" not in point["fault"]
+    return points
+
+
+def test_faults_in_containers(engine: Engine, tmp_path: Path) -> None:
+    runtime = ComposeRuntime("a test", ["flask-threads"], FAULTS)
+    for point in points_of(runtime, tmp_path, "kill", "freeze", "no-name"):
+        about = point["fault"]
         assert (about["wrong"], about["none"]) == (0, 0), about
         # A busy engine may take longer than a timeout; a second attempt may hide what is short.
         assert about["right"] > 0, about
         assert about["error"] > 0 or about["kind"] != "kill", about
         assert point["recovery_s"] is not None
     assert left(engine, runtime.project) == []
+
+
+def test_a_container_that_hides_that_there_is_no_name(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.yaml"
+    program = f"{FAULTY}:/faulty.py:ro"
+    command = ["python", "/faulty.py", "flask-threads", "makes-up"]
+    changed = {"command": command, "volumes": [program]}
+    other.write_text(json.dumps({"services": {"flask-threads": changed}}), encoding="utf-8")
+    monkeypatch.setattr(compose.own_container, "written", lambda *_: nullcontext([other]))
+    runtime = ComposeRuntime("a test", ["flask-threads"], FAULTS)
+    (point,) = points_of(runtime, tmp_path / "results", "no-name")
+    about = point["fault"]
+    assert about["wrong"] >= about["during"] - about["right_during"] > 0, about
+    assert about["right"] > about["right_during"], about  # afterwards it is well

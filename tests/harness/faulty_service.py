@@ -4,8 +4,8 @@
 
 `survives` answers 502 and 504 as CONTRACT.md says. `makes-up` answers 200 with a body of its own
 where a call fails, `repeats` with the last right one, `passes` what the backend said, whatever
-its status. `hangs` has no timeout. `leaks` never gives back the slot of a call that failed, `keeps`
-leaves a file open for it.
+its status, `trims` a body after 1 MB. `hangs` has no timeout. `leaks` never gives back the slot of
+a call that failed, `keeps` leaves a file open for it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def call(delay: str, request_id: str) -> bytes:
     try:
         connection.request("GET", f"/delay/{delay}", headers={"X-Request-ID": request_id})
         response = connection.getresponse()
-        body = response.read()
+        body = response.read(1_000_000) if WAY == "trims" else response.read()
         if response.status != 200 and WAY != "passes":
             raise http.client.HTTPException(f"status {response.status}")
         return body
