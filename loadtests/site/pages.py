@@ -31,6 +31,8 @@ PLACES = {
 }
 # The columns whose cells name a service: those are links to its page.
 NAMING = ("service", "first", "second")
+# The end tags of tables that HTML lets out: tens of thousands of them.
+NEEDLESS = re.compile(r"</t[dhr]>\s*(?=</?t[dhrb])")
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Pages:
         text = self._environment.get_template(template).render(
             **values, path=path, root=root, title=title, places=PLACES
         )
-        self.files[path] = re.sub(r"\n\s*\n+", "\n", text).strip() + "\n"
+        self.files[path] = re.sub(r"\n\s*\n+", "\n", NEEDLESS.sub("", text)).strip() + "\n"
 
     @cached_property
     def _environment(self) -> jinja2.Environment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -16,6 +17,11 @@ class Page(HTMLParser):
     """The tables of a page by caption, its visible text, and every attribute by name."""
 
     VOID = frozenset({"meta", "link", "img", "br", "hr", "use", "path", "input", "source"})
+    # Open elements that a start tag, or the end tag of what they are in, closes.
+    CLOSES = MappingProxyType(
+        dict.fromkeys(("td", "th"), ("td", "th"))
+        | dict.fromkeys(("tr", "thead", "tbody"), ("td", "th", "tr"))
+    )
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -32,6 +38,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [(tag, name, value or "") for name, value in attrs]
+        while self.open and self.open[-1] in self.CLOSES.get(tag, ()):
+            self.open.pop()
         if tag not in self.VOID:
             self.open.append(tag)
         self._in_mark = tag == "span" and ("class", "kind") in attrs
@@ -47,6 +55,8 @@ class Page(HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
 
     def handle_endtag(self, tag: str) -> None:
+        while self.open[-1] != tag and self.open[-1] in self.CLOSES.get(tag, ()):
+            self.open.pop()
         if tag not in self.VOID:
             assert self.open.pop() == tag, f"</{tag}> closes something else"
 

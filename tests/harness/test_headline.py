@@ -15,6 +15,7 @@ import run_clients
 import run_costs
 import run_overload
 import runs
+import test_faults
 
 from loadtests import catalog
 from loadtests.catalog import ROOT
@@ -77,6 +78,12 @@ def test_what_the_harness_bound_is_no_breaking_point() -> None:
     cells = row(results(run), "flask-threads")
     assert cells[2].startswith("≥ ")
     assert cells[5].startswith("not seen: ") and "generator" in cells[5]
+
+
+def test_a_row_says_how_many_faults_break_it() -> None:
+    found = results(test_faults.made_up())
+    assert row(found, "flask-threads")[5] == "well in all of 21 faults"  # one is for containers
+    assert row(found, "flask-gevent")[5] == "hangs in 1 of 21 faults"
 
 
 @pytest.mark.parametrize(
@@ -220,6 +227,7 @@ def test_who_comes_back_follows_from_run_json() -> None:
     """From then on no two seconds in a row fall short; of who does not, one of the last two."""
     rows = [line.strip("| ").split(" | ") for line in block("headline").splitlines() if "|" in line]
     told = {name.split()[0]: breaks.partition("overload: ")[2] for _, name, *_, breaks in rows[2:]}
+    told = {name: said.partition(";")[0] for name, said in told.items()}
     found = points("overload")
     assert {p["service"] for p in found} == {name for name, said in told.items() if said}
     for point in found:
@@ -237,6 +245,21 @@ def test_who_comes_back_follows_from_run_json() -> None:
         else:
             after = [one["answered"] < 0.9 * one["due"] for one in seconds[14 + int(ended[1]) :]]
             assert not any(one and other for one, other in pairwise(after))
+
+
+@measured
+def test_how_many_faults_break_each_follows_from_run_json() -> None:
+    rows = [line.strip("| ").split(" | ") for line in block("headline").splitlines() if "|" in line]
+    found = points("faults")
+    for _, name, *_, breaks in rows[2:]:
+        met = [p["fault"] for p in found if p["service"] == name.split()[0] and p["valid"]]
+        told = re.search(r"; ([^;]*) of (\d+) faults$", breaks)
+        assert bool(told) == bool(met), breaks
+        if told:
+            assert int(told[2]) == len(met)
+            ill = sum(map(int, re.findall(r" in (\d+)", told[1])))
+            assert ill >= sum(bool(about["wrong"] or about.get("none")) for about in met)
+            assert bool(ill) != (told[1] == "well in all")
 
 
 def slope(service: str, field: str = "pss_bytes") -> float:

@@ -15,10 +15,11 @@ from loadtests.report.results.waiting import memory, waiter
 from loadtests.report.tables.cells import Cell, Column, Table, service, table, text
 from loadtests.report.tables.common import KIB
 from loadtests.workloads.capacity.section import at_least, of_services
+from loadtests.workloads.faults.section import breaks
 from loadtests.workloads.overload.section import comes_back
 
 CHOSEN = Path(__file__).with_name("headline.toml")
-KINDS = ("capacity", "cost", "held", "overload")
+KINDS = ("capacity", "cost", "held", "overload", "faults")
 FULL = 0.85  # of a core: what is left of it is no more than a search's step
 NEAR = 1.1  # times the lowest round: the highest may be so much higher and the range not be said
 Value = tuple[float | None, str, str]  # a figure, a sign before it, and the range of its rounds
@@ -36,7 +37,7 @@ def of(results: Results) -> Table | None:
     parts = {kind: found[1] for kind in KINDS if (found := results.newest(kind))}
     if not parts:
         return None
-    capacity, cost, held, overload = (parts.get(kind) for kind in KINDS)
+    capacity, cost, held, overload, faults = (parts.get(kind) for kind in KINDS)
     known = {name: part for name in named for part in parts.values() if name in part.run.services}
 
     def measured(part: Part | None, value: Callable[[Part, str], Value]) -> Callable[[str], Cell]:
@@ -52,7 +53,7 @@ def of(results: Results) -> Table | None:
             measured(cost, lambda part, name: _cost(part, name, rate)),
         ),
         ("a waiting request", "KiB", measured(held, _memory)),
-        ("where it breaks", "", lambda name: text(_breaks(capacity, overload, name))),
+        ("where it breaks", "", lambda name: text(_breaks(capacity, overload, faults, name))),
     ]
     return table("One service for each way of waiting", columns, known, lambda name: "")
 
@@ -110,10 +111,14 @@ def _memory(part: Part, service: str) -> Value:
     return found.spread.median / KIB, "", _rounds(found.spread, 1 / KIB)
 
 
-def _breaks(capacity: Part | None, overload: Part | None, service: str) -> str:
-    """The limit that came first when more arrived, and whether it came back from an overload."""
+def _breaks(capacity: Part | None, overload: Part | None, faults: Part | None, service: str) -> str:
+    """The limit that came first, whether it came back from an overload, and what faults do."""
     came_back = comes_back(overload, service) if overload else ""
-    said = [_first(capacity, service), came_back and f"overload: {came_back}"]
+    said = [
+        _first(capacity, service),
+        came_back and f"overload: {came_back}",
+        breaks(faults, service) if faults else "",
+    ]
     return "; ".join(filter(None, said)) or facts.NOTHING
 
 

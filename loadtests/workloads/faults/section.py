@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 
 from loadtests.report.charts import matrix, theme
@@ -66,6 +67,17 @@ def finding(part: Part) -> str:
     text = "; ".join(named)
     meant = DECLARED if AS_DECLARED in text else ""
     return said + (f": {text}.{meant}" if named else ".")
+
+
+def breaks(part: Part, service: str) -> str:
+    """How many faults break a service, and in which way; empty where it met none."""
+    met = [one for one in outcomes(part).get(service, {}).values() if one.during]
+    met = [one for one in met if not one.invalid]
+    if not met:
+        return ""
+    ways = Counter(one.broken for one in met if one.broken)
+    said = [f"{VERBS[way][0]} in {times}" for way, times in ways.most_common()]
+    return f"{facts.joined(said or ['well in all'])} of {len(met)} faults"
 
 
 def _by_kind(broken: list[Pair]) -> list[list[Pair]]:

@@ -68,10 +68,13 @@ def _said(part: Part, load: Load, rows: list[Summary]) -> str:
         own = [row for row in rows if row.service == name]
         short = [slots_of(part, row) for row in own if _is_short(row)]
         enough[name] = min(filter(None, short), default=None)
-    known = {name: number for name, number in enough.items() if number is not None}
-    if not known:
+    alike: dict[int, list[str]] = {}
+    for name, number in enough.items():
+        if number is not None:
+            alike.setdefault(number, []).append(name)
+    if not alike:
         return _none_short(part, load, rows)
-    many = facts.joined([f"{number} slots of {name}" for name, number in known.items()])
+    many = facts.joined([f"{number} slots of {facts.joined(of)}" for number, of in alike.items()])
     return (
         f"At {load.words}, by Little's law {facts.number(load.occupied)} slots are in use on "
         f"average; {many} keep the wait for one below {ENOUGH_MS:g} ms at p99, the fewest of those "
