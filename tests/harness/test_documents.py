@@ -112,6 +112,20 @@ def linked(section: str, profile: str) -> Part:
     return part
 
 
+def test_the_slots_that_each_service_takes_are_those_of_the_linked_run() -> None:
+    part = linked("A pool that is too small", "pool")
+    text = " ".join(sections(WAITING)["A pool that is too small"].split())
+    assert "of four services and nine numbers of slots, over three kinds of delays" in text
+    rows = part.run.summary
+    assert [len({getattr(row, of) for row in rows}) for of in ("service", "slots", "delays")] == [
+        4, 9, 3,
+    ]  # fmt: skip
+    for name in part.run.services:
+        own = [row for row in rows if row.service == name and row.delays.startswith("constant")]
+        added = {row.slots: row.added_p99_ms.median for row in own if row.added_p99_ms}
+        assert min(slots for slots, ms in added.items() if slots and ms < 10) == 40, name
+
+
 def test_the_memory_kept_after_a_huge_body_is_that_of_the_linked_run() -> None:
     part = linked("A broken backend", "faults")
     kept: dict[str, list[int]] = {}

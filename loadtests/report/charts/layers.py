@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from loadtests.report.charts.chart import Spec
 from loadtests.report.charts.rows import Record
 from loadtests.report.charts.series import Measure, Series
 
+NEAR = 0.95  # of a level: what is so near below it stands at it
 LEGEND = {"symbolType": "stroke", "symbolStrokeColor": "#888888"}
 # By the wheel with a key held, so that a page still scrolls; dragged with a mouse, not a finger.
 ZOOM = {
@@ -58,13 +60,21 @@ def words(measure: Measure, places: Mapping[int, float]) -> list[Spec]:
     """The words that stand upright on levels and, beside a line, between them."""
     notes = [{"at": places[level], "note": said} for level, said in measure.notes]
     made = [_upright(notes, before=False)] if notes else []
-    for (low, before), (high, after) in pairwise(places.items()):
-        if measure.mark and low < measure.mark[0] <= high:
-            share = (measure.mark[0] - low) / (high - low)
-            place = {"at": before + share * (after - before)}
-            made.append(_vertical(place))
-            made.append(_upright([{**place, "note": measure.mark[1]}], before=True))
+    if measure.mark and (at := _between(measure.mark[0], places)) is not None:
+        made.append(_vertical({"at": at}))
+        made.append(_upright([{"at": at, "note": measure.mark[1]}], before=at > 0))
     return made
+
+
+def _between(level: float, places: Mapping[int, float]) -> float | None:
+    """The place of a level that none may have: what is just below the first one stands there."""
+    first = next(iter(places), math.inf)
+    if NEAR * first <= level <= first:
+        return places[int(first)]
+    for (low, before), (high, after) in pairwise(places.items()):
+        if low < level <= high:
+            return before + (level - low) / (high - low) * (after - before)
+    return None
 
 
 def _upright(records: Sequence[Record], before: bool) -> Spec:

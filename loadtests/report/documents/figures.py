@@ -143,7 +143,9 @@ def _source(results: Results) -> str:
 
 def _headline(results: Results) -> str | None:
     made = headline.of(results)
-    return None if made is None else f"\n\n{rendering.markdown('rows.md.j2', table=made)}\n"
+    if made is None:
+        return None
+    return f"\n\n{rendering.markdown('rows.md.j2', table=made)}\n{headline.below(results)}"
 
 
 def _answer(results: Results) -> str | None:

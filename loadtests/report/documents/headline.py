@@ -19,7 +19,7 @@ from loadtests.workloads.faults.section import breaks
 from loadtests.workloads.overload.section import comes_back
 
 CHOSEN = Path(__file__).with_name("headline.toml")
-KINDS = ("capacity", "cost", "held", "overload", "faults")
+KINDS = ("capacity", "cost", "held", "overload")
 FULL = 0.85  # of a core: what is left of it is no more than a search's step
 NEAR = 1.1  # times the lowest round: the highest may be so much higher and the range not be said
 Value = tuple[float | None, str, str]  # a figure, a sign before it, and the range of its rounds
@@ -32,13 +32,19 @@ def chosen() -> tuple[list[str], int]:
 
 
 def of(results: Results) -> Table | None:
-    """The table; None where none of its figures was measured."""
+    """The table; None where none of its figures was measured.
+
+    What faults do is no figure that drifts with a machine, and said of the run that has most.
+    """
     named, rate = chosen()
+    broken = results.widest("faults")
     parts = {kind: found[1] for kind in KINDS if (found := results.newest(kind))}
-    if not parts:
+    faults = broken[1] if broken else None
+    every = [*parts.values(), *([faults] if faults else [])]
+    if not every:
         return None
-    capacity, cost, held, overload, faults = (parts.get(kind) for kind in KINDS)
-    known = {name: part for name in named for part in parts.values() if name in part.run.services}
+    capacity, cost, held, overload = (parts.get(kind) for kind in KINDS)
+    known = {name: part for name in named for part in every if name in part.run.services}
 
     def measured(part: Part | None, value: Callable[[Part, str], Value]) -> Callable[[str], Cell]:
         return lambda name: _cell(part, name, value)
@@ -56,6 +62,14 @@ def of(results: Results) -> Table | None:
         ("where it breaks", "", lambda name: text(_breaks(capacity, overload, faults, name))),
     ]
     return table("One service for each way of waiting", columns, known, lambda name: "")
+
+
+def below(results: Results) -> str:
+    """The line below the table, of the run that its faults are of; empty where there is none."""
+    if (found := results.widest("faults")) is None:
+        return ""
+    entry, _ = found
+    return f"Faults: [{entry.started_at[:10]}](results/{entry.folder.name}/report.md).\n\n"
 
 
 def _cell(part: Part | None, service: str, value: Callable[[Part, str], Value]) -> Cell:

@@ -114,6 +114,17 @@ class Results:
                 return max(found, key=lambda pair: _breadth(pair[1]))  # the first of equals
         return None
 
+    def widest(self, kind: str) -> tuple[Entry, Part] | None:
+        """The finished run of a kind with most services, beside a suite one of its machine."""
+        of = self.suite and self.suite.run.machine["name"]
+        found = [
+            (entry, part)
+            for entry in self.entries
+            for part in entry.parts
+            if part.kind == kind and _is_complete(part) and of in (None, entry.run.machine["name"])
+        ]
+        return max(found, key=lambda pair: _breadth(pair[1]), default=None)
+
     def quoted(self) -> list[Entry]:
         """The runs that documents may draw from."""
         return [self.suite] if self.suite else self.entries

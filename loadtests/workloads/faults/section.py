@@ -77,7 +77,7 @@ def breaks(part: Part, service: str) -> str:
         return ""
     ways = Counter(one.broken for one in met if one.broken)
     said = [f"{VERBS[way][0]} in {times}" for way, times in ways.most_common()]
-    return f"{facts.joined(said or ['well in all'])} of {len(met)} faults"
+    return f"{len(met)} faults: {facts.joined(said or ['well in all'])}"
 
 
 def _by_kind(broken: list[Pair]) -> list[list[Pair]]:

@@ -177,7 +177,7 @@ def _growing(part: Part, load: Load, rows: list[Summary]) -> Iterator[tuple[int,
             grown = arriving.at(part, row.service, row.scenario, lambda point: point.growth_rps)
             found.setdefault(slots, []).extend([grown.spread.median] if grown else [])
     for slots, many in found.items():
-        if many:
+        if max(many, default=0.0) >= 1:  # or else it hardly grows
             yield slots, f"queue +{facts.span(many)}/s"
 
 
