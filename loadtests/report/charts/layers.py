@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -68,9 +67,9 @@ def words(measure: Measure, places: Mapping[int, float]) -> list[Spec]:
 
 def _between(level: float, places: Mapping[int, float]) -> float | None:
     """The place of a level that none may have: what is just below the first one stands there."""
-    first = next(iter(places), math.inf)
+    first = min(places)
     if NEAR * first <= level <= first:
-        return places[int(first)]
+        return places[first]
     for (low, before), (high, after) in pairwise(places.items()):
         if low < level <= high:
             return before + (level - low) / (high - low) * (after - before)

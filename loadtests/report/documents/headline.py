@@ -1,4 +1,4 @@
-"""README's table: one row for each way of waiting, from the newest suite alone."""
+"""README's table: a row for each way of waiting, of the newest suite but for what faults do."""
 
 from __future__ import annotations
 
