@@ -374,7 +374,7 @@ def test_a_backend_that_was_disturbed_is_mended(runtime: ComposeRuntime, fault: 
 
 
 def points_of(runtime: ComposeRuntime, folder: Path, *faults: str) -> list[dict[str, Any]]:
-    """What a run of these faults over flask-threads keeps of each."""
+    """The points that a run of these faults over flask-threads keeps."""
     profile = profiles.made(
         "faults", kind="faults", title="", faults=faults, delay_s=0.05,
         rate_rps=20, fault_s=1.0, timeout_s=8.0, rounds=1, warmup_s=0.3, window_s=12.0,

@@ -203,14 +203,19 @@ def block(kind: str) -> str:
     return str(found)
 
 
+def published_rows() -> list[list[str]]:
+    """The cells of README's table, without its head."""
+    lines = [line for line in block("headline").splitlines() if "|" in line]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
 def near(said: str, value: float) -> bool:
     return float(said.replace(",", "")) == pytest.approx(value, rel=0.006)
 
 
 @measured
 def test_the_table_follows_from_run_json() -> None:
-    rows = [line.strip("| ").split(" | ") for line in block("headline").splitlines() if "|" in line]
-    for _, name, carries, cost, waiting, _ in rows[2:]:
+    for _, name, carries, cost, waiting, _ in published_rows():
         service = name.split()[0]
         figures_said = [re.sub(r" \[.*", "", cell) for cell in (carries, cost, waiting)]
         if figures_said[0] != "–":  # of the floor it is not asked
@@ -226,8 +231,10 @@ def test_the_table_follows_from_run_json() -> None:
 @measured
 def test_who_comes_back_follows_from_run_json() -> None:
     """From then on no two seconds in a row fall short; of who does not, one of the last two."""
-    rows = [line.strip("| ").split(" | ") for line in block("headline").splitlines() if "|" in line]
-    told = {name.split()[0]: breaks.partition("overload: ")[2] for _, name, *_, breaks in rows[2:]}
+    told = {
+        name.split()[0]: breaks.partition("overload: ")[2]
+        for _, name, *_, breaks in published_rows()
+    }
     told = {name: said.partition(";")[0] for name, said in told.items()}
     found = points("overload")
     assert {p["service"] for p in found} == {name for name, said in told.items() if said}
@@ -250,10 +257,9 @@ def test_who_comes_back_follows_from_run_json() -> None:
 
 @measured
 def test_how_many_faults_break_each_follows_from_run_json() -> None:
-    rows = [line.strip("| ").split(" | ") for line in block("headline").splitlines() if "|" in line]
     (folder,) = re.findall(r"Faults: .*/(\S+)/report.md", block("headline"))
     found = json.loads((ROOT / "results" / folder / "run.json").read_text())["points"]
-    for _, name, *_, breaks in rows[2:]:
+    for _, name, *_, breaks in published_rows():
         met = [p["fault"] for p in found if p["service"] == name.split()[0] and p["valid"]]
         told = re.search(r"; (\d+) faults: ([^;]*)$", breaks)
         assert bool(told) == bool(met), breaks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -82,8 +82,7 @@ class Results:
     @property
     def ladder(self) -> Climbed | None:
         """The newest run of the ladder; beside a suite only one of its machine."""
-        of = self.suite and self.suite.run.machine["name"]
-        found = (one for one in self.climbed if of in (None, one.document["machine"]["name"]))
+        found = (one for one in self.climbed if self._goes_beside(one.document["machine"]))
         return next(found, None)
 
     def mixed(self, folders: Iterable[str | None]) -> list[str]:
@@ -116,14 +115,17 @@ class Results:
 
     def widest(self, kind: str) -> tuple[Entry, Part] | None:
         """The finished run of a kind with most services, beside a suite one of its machine."""
-        of = self.suite and self.suite.run.machine["name"]
         found = [
             (entry, part)
             for entry in self.entries
             for part in entry.parts
-            if part.kind == kind and _is_complete(part) and of in (None, entry.run.machine["name"])
+            if part.kind == kind and _is_complete(part) and self._goes_beside(entry.run.machine)
         ]
         return max(found, key=lambda pair: _breadth(pair[1]), default=None)
+
+    def _goes_beside(self, machine: Mapping[str, Any]) -> bool:
+        """Whether there is no suite, or one of this machine."""
+        return self.suite is None or self.suite.run.machine["name"] == machine["name"]
 
     def quoted(self) -> list[Entry]:
         """The runs that documents may draw from."""

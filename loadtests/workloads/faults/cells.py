@@ -57,6 +57,11 @@ class Outcome:
             self.seen[said] = self.seen.get(said, 0) + times
 
     @property
+    def is_known(self) -> bool:
+        """Whether the service met it, in valid rounds."""
+        return bool(self.during and not self.invalid)
+
+    @property
     def share(self) -> float | None:
         """Of the requests sent while the fault lasted, those answered right, in percent."""
         return 100 * self.right_during / self.during if self.during else None

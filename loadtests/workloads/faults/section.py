@@ -52,7 +52,7 @@ def _pairs(part: Part) -> list[Pair]:
 
 def finding(part: Part) -> str:
     """How many cells are as they should be, and what most of the others are."""
-    tried = [(name, one) for name, one in _pairs(part) if one.during and not one.invalid]
+    tried = [(name, one) for name, one in _pairs(part) if one.is_known]
     if not tried:
         return ""
     broken = [(name, one) for name, one in tried if one.broken]
@@ -71,8 +71,7 @@ def finding(part: Part) -> str:
 
 def breaks(part: Part, service: str) -> str:
     """How many faults break a service, and in which way; empty where it met none."""
-    met = [one for one in outcomes(part).get(service, {}).values() if one.during]
-    met = [one for one in met if not one.invalid]
+    met = [one for one in outcomes(part).get(service, {}).values() if one.is_known]
     if not met:
         return ""
     ways = Counter(one.broken for one in met if one.broken)
