@@ -89,6 +89,11 @@ def only(part: Callable[[bytes], bytes], then: Behaviour) -> Behaviour:
     return behave
 
 
+def twice(peer: socket.socket, call: Call) -> None:
+    """Answer, and in the same breath once more."""
+    peer.sendall(response(call) * 2)
+
+
 def says(data: bytes) -> Behaviour:
     """Send `data` instead of a response, and hang up."""
 

@@ -24,5 +24,6 @@ RULES = {
     "retries": "client",
     "backend name": "client",
     "malformed answer": "client",
+    "second answer": "client",
     "name lookup": "client",
 }

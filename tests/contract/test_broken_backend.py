@@ -225,7 +225,20 @@ def test_connection_closed_on_announcement(doubtful: Service, fake: FakeBackend)
     assert [call.nth for call in fake.calls][1:] == [1, 1]
 
 
+@pytest.mark.rule("second answer")
+def test_a_second_answer_is_nobodys(doubtful: Service, fake: FakeBackend) -> None:
+    """It may cost its connection, or the next request a 502; that one must not get it."""
+    fake.behave = fake_backend.twice
+    for number in range(MANY):
+        request_id = f"twice-{number}"
+        answer = ask(doubtful.url, "/?delay=0", headers=identified(request_id))
+        answered(answer, request_id, fake, strict=False)
+    fake.behave = fake_backend.answer
+    recovers(doubtful, fake, strict=False)
+
+
 def test_chunked_body(doubtful: Service, fake: FakeBackend) -> None:
+    without_idle_connections(doubtful, fake)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
     fake.behave = fake_backend.says(head + b"2\r\n{}\r\n1\r\n\n\r\n0\r\n\r\n")
     check(ask(doubtful.url, "/?delay=0"), 200, b"{}\n")

@@ -204,14 +204,27 @@ def test_ticks_on_a_logarithmic_axis(low: float, high: float) -> None:
 
 def test_a_packed_chart_has_the_same_records() -> None:
     """Those of several fields too: none is added, none is lost."""
-    spec = {"values": [{"a": 1.23456789, "b": None}, {"a": True, "c": "x"}]}
-    packed = Chart("", "", "", "", {"layer": [{"data": spec}], "width": 2.3456789}).packed
+    given: list[dict[str, object]] = [
+        {"a": 1.23456789, "b": None, "c": "long"},
+        {"a": True, "b": None, "c": "long"},
+        {"a": True, "c": "x"},
+        {"a": 2.0, "c": "x"},
+    ]
+    spec = {"layer": [{"data": {"values": given}}], "width": 2.3456789}
+    packed = Chart("", "", "", "", spec).packed
     values = packed["layer"][0]["data"]["values"]
     assert packed["width"] == 2.3456789
-    assert [
-        {name: of for name, of in zip(values["columns"], row, strict=True) if of != []}
-        for row in values["rows"]
-    ] == [{"a": 1.23457, "b": None}, {"a": True, "c": "x"}]
+    assert values["rows"] == [
+        [1.23457, None, "long"],
+        [True, {}, {}],
+        [{}, [], "x"],
+        [2, [], {}],
+    ]
+    found, above = [], []
+    for row in values["rows"]:
+        above = [before if of == {} else of for of, before in zip(row, above or row, strict=True)]
+        found.append({k: of for k, of in zip(values["columns"], above, strict=True) if of != []})
+    assert found == [{**given[0], "a": 1.23457}, *given[1:]]
 
 
 def test_neighbours_say_once_how_they_look_alike() -> None:

@@ -267,14 +267,19 @@ def test_rounds_are_taken_together() -> None:
 def test_an_exception_is_declared_in_service_toml() -> None:
     run = made_up()
     bad = list(run.services)[1]
-    run.services[bad]["exceptions"] = {"fault silent": "upstream/issues/1"}
+    run.services[bad]["exceptions"] = {"second answer": "upstream/issues/1"}
+    for point in run.points:
+        if (point.service, point.fault.get("kind")) == (bad, "two-answers"):
+            point.fault["wrong"] = 3
     (part,) = parts.split(run)
     (chart,) = sections.of(part).charts(part)
-    assert not [one for one in chart.records if one.get("framed")]
+    framed = [(one["service"], one["row"]) for one in chart.records if one.get("framed")]
+    assert framed == [(bad, "never answers")]
     assert "upstream/issues/1" in str(sections.of(part).tables(part))
     said = sections.of(part).finding(part)
     meant = "Declared: the service's service.toml names the exception and its reason."
-    assert said.endswith(f"{bad} hangs where the backend never answers, as declared. {meant}")
+    assert f"{bad} answers wrong where the backend answers twice, as declared" in said
+    assert said.endswith(f". {meant}")
 
 
 def test_memory_alone_is_kept_and_nothing_leaks() -> None:
@@ -338,7 +343,24 @@ def test_a_lookup_excuses_what_waits_for_it_only(
     assert Outcome("kill", **found).undeclared == Outcome("kill", **found).broken
 
 
-def test_a_wrong_answer_is_framed_whatever_is_declared() -> None:
+@pytest.mark.parametrize(
+    ("found", "broken", "is_framed"),
+    [
+        ({"wrong": 2}, "wrong", False),
+        ({"none": 2, "wrong": 1}, "hangs", True),
+        ({"wrong": 1, "lost": {"slots": 1}}, "leaks", True),
+        ({"wrong": 1, "recovery_s": None}, "stays ill", True),
+    ],
+)
+def test_a_second_answer_excuses_wrong_ones_only(
+    found: dict[str, Any], broken: str, is_framed: bool
+) -> None:
+    one = Outcome("two-answers", excuse="upstream/issues/1", **found)
+    assert (one.broken, bool(one.undeclared)) == (broken, is_framed)
+    assert Outcome("two-answers", **found).undeclared
+
+
+def test_a_wrong_answer_is_framed_whatever_else_is_declared() -> None:
     run = made_up()
     name = next(iter(run.services))
     run.services[name]["exceptions"] = {"name lookup": "upstream/issues/2"}

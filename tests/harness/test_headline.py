@@ -87,6 +87,15 @@ def test_a_row_says_how_many_faults_break_it() -> None:
     assert cells == ["21 faults: well in all", "21 faults: hangs in 1"]
 
 
+def test_its_faults_are_those_of_the_run_with_most_of_its_services() -> None:
+    """Another may have more services: other clients, say."""
+    ours, others = test_faults.made_up(), test_faults.made_up()
+    others.services = {"fastapi-httpx": {}, "fastapi-httpx2": {}, "fastapi-pyqwest": {}}
+    for several in ((ours, others), (others, ours)):
+        found = results(*several).widest("faults", ["flask-threads", "flask-gevent", "fastapi"])
+        assert found and found[1].run.services.keys() == ours.services.keys()
+
+
 @pytest.mark.parametrize(
     ("back", "said"),
     [

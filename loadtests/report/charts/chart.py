@@ -8,9 +8,11 @@ its views, and `shares`, the part of the rest that each of them gets.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import vl_convert
@@ -24,7 +26,9 @@ WIDTH = 760  # pixels of a still picture: about the column of a page on GitHub
 NARROW = 520  # pixels: less has no room for all words
 SHORTER = {"label": "service", "words": "sign"}  # fields of texts, and what stands there then
 NARROW_COLUMNS = 2  # of a legend
-ABSENT: list[Any] = []  # in a row of a packed spec: the record has no such field
+# In a row of a packed spec: the record has no such field; it has what the one before it has.
+ABSENT: list[Any] = []
+AS_BEFORE: dict[str, Any] = {}
 PERFECT_TOLD = (
     " The dash-dotted line is a perfect service: the generator straight at the backend, the best "
     "that this machine can show."
@@ -74,9 +78,10 @@ class Chart:
 
     @property
     def packed(self) -> Spec:
-        """The spec in fewer bytes, as charts.js reads it: all records name their fields once.
+        """The spec in fewer bytes, as charts.js reads it.
 
-        Their numbers have six digits, as nobody sees more.
+        All records name their fields once, and of long values only those that the record before
+        them has not. Numbers have six digits, as nobody sees more.
         """
         packed: Spec = _packed(self.spec)
         return packed
@@ -157,9 +162,19 @@ def _packed(spec: Any) -> Any:
     if isinstance(values, list) and values and isinstance(values[0], dict):
         columns = list(dict.fromkeys(name for one in values for name in one))
         rows = [[_short(one.get(name, ABSENT)) for name in columns] for one in values]
-        return {**spec, "values": {"columns": columns, "rows": rows}}
+        changes = [list(map(_change, before, row)) for before, row in pairwise(rows)]
+        return {**spec, "values": {"columns": columns, "rows": [rows[0], *changes]}}
     return {key: _packed(of) for key, of in spec.items()}
 
 
+def _change(before: Any, value: Any) -> Any:
+    said = json.dumps(value)
+    is_shorter = len(said) > len(json.dumps(AS_BEFORE))
+    return AS_BEFORE if is_shorter and said == json.dumps(before) else value
+
+
 def _short(value: Any) -> Any:
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    short = float(f"{value:.6g}")
+    return int(short) if short.is_integer() else short

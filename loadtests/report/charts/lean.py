@@ -19,7 +19,11 @@ UNSEEN = re.compile(
 )
 CIRCLE = re.compile(r'<path ([^>]*)d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
 PLACES = re.compile(r' (?:d|[rxy][12]?|width|height|transform)="[^"]*"')
+OPACITY = re.compile(r'(opacity="\d\.\d\d)\d+')  # to a hundredth
 MOVED = re.compile(r'<(text|circle)([^>]*?) transform="translate\(([-\d.]+),([-\d.]+)\)"')
+LINE = re.compile(
+    r'<line transform="translate\(([-\d.]+),([-\d.]+)\)"(?: x2="([-\d.]+)")?(?: y2="([-\d.]+)")?'
+)
 SHAPE = re.compile(r'<(text|path|circle|line|rect)((?: [\w:-]+="[^"]*")*)(?:/>|>[^<]*</\1>)')
 INHERITED = re.compile(
     r" (?:fill|stroke|stroke-width|stroke-dasharray|fill-opacity|stroke-opacity|stroke-linecap"
@@ -32,7 +36,9 @@ def svg(drawn: str) -> str:
     drawn = NEEDLESS.sub("", drawn)
     drawn = CIRCLE.sub(r'<circle \1r="\2"', UNSEEN.sub("", drawn))
     drawn = PLACES.sub(lambda place: _to_a_tenth(place[0]), drawn)
-    drawn = MOVED.sub(_placed, drawn)
+    drawn = OPACITY.sub(r"\1", drawn)
+    drawn = LINE.sub(_from_to, MOVED.sub(_placed, drawn))
+    drawn = SHAPE.sub(_without_idle_stroke, drawn)
     for _ in range(4):  # groups in groups
         drawn = re.sub(r"<g(?: [^>]*)?>\s*</g>|<g/>", "", drawn)
     drawn = drawn.replace("<svg ", f'<svg font-family="{theme.FONT}" font-size="12px" ', 1)
@@ -48,6 +54,18 @@ def _placed(shape: re.Match[str]) -> str:
     name, look, x, y = shape.groups()
     c = "c" if name == "circle" else ""
     return f'<{name}{look} {c}x="{x}" {c}y="{y}"'
+
+
+def _from_to(line: re.Match[str]) -> str:
+    """The line from its place to its end instead of moved there."""
+    x, y, along, down = (float(number or 0) for number in line.groups())
+    ends = {"x1": x, "y1": y, "x2": x + along, "y2": y + down}
+    return "<line" + "".join(f' {name}="{round(at, 1):g}"' for name, at in ends.items() if at)
+
+
+def _without_idle_stroke(shape: re.Match[str]) -> str:
+    """The shape without how its stroke looks, where it has none."""
+    return shape[0] if ' stroke="' in shape[2] else re.sub(r' stroke-[a-z]+="[^"]*"', "", shape[0])
 
 
 def _unwrapped(drawn: str) -> str:

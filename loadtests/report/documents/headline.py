@@ -34,10 +34,11 @@ def chosen() -> tuple[list[str], int]:
 def of(results: Results) -> Table | None:
     """The table; None where none of its figures was measured.
 
-    What faults do is no figure that drifts with a machine, and said of the run that has most.
+    What faults do is no figure that drifts with a machine, and said of the run that has most of
+    these services.
     """
     named, rate = chosen()
-    broken = results.widest("faults")
+    broken = results.widest("faults", named)
     parts = {kind: found[1] for kind in KINDS if (found := results.newest(kind))}
     faults = broken[1] if broken else None
     every = [*parts.values(), *([faults] if faults else [])]
@@ -66,7 +67,8 @@ def of(results: Results) -> Table | None:
 
 def below(results: Results) -> str:
     """The line below the table, of the run that its faults are of; empty where there is none."""
-    if (found := results.widest("faults")) is None:
+    named, _ = chosen()
+    if (found := results.widest("faults", named)) is None:
         return ""
     entry, _ = found
     return f"Faults: [{entry.started_at[:10]}](results/{entry.folder.name}/report.md).\n\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -113,15 +113,19 @@ class Results:
                 return max(found, key=lambda pair: _breadth(pair[1]))  # the first of equals
         return None
 
-    def widest(self, kind: str) -> tuple[Entry, Part] | None:
-        """The finished run of a kind with most services, beside a suite one of its machine."""
+    def widest(self, kind: str, services: Collection[str]) -> tuple[Entry, Part] | None:
+        """The finished run of a kind with most of the services that are named.
+
+        Beside a suite it is one of the suite's machine.
+        """
         found = [
             (entry, part)
             for entry in self.entries
             for part in entry.parts
             if part.kind == kind and _is_complete(part) and self._goes_beside(entry.run.machine)
         ]
-        return max(found, key=lambda pair: _breadth(pair[1]), default=None)
+        wanted = {*services}
+        return max(found, key=lambda pair: len(wanted & pair[1].run.services.keys()), default=None)
 
     def _goes_beside(self, machine: Mapping[str, Any]) -> bool:
         """Whether there is no suite, or one of this machine."""

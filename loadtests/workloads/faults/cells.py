@@ -20,6 +20,9 @@ NOT_JUDGED = ("descriptors",)
 CUT_OFF, NAMELESS = ("no-name",), ("kill", "no-name")
 # A lookup that goes on holds these.
 OF_LOOKUPS = ("slots", "calls")
+# The rule of CONTRACT.md that a fault puts to the test, where a service may declare to break it.
+LOOKUP, SECOND = "name lookup", "second answer"
+RULES = {**dict.fromkeys(NAMELESS, LOOKUP), "two-answers": SECOND}
 
 
 @dataclass
@@ -76,27 +79,20 @@ class Outcome:
     @property
     def broken(self) -> str:
         """The worst that must not be, in a word; empty where all is as it should be."""
-        return self.undeclared or self._worst(self.none, self.leaks, self.recovery_s is None)
+        everything = _worst(self.wrong, self.none, self.leaks, self.recovery_s is None)
+        return self.undeclared or everything
 
     @property
     def undeclared(self) -> str:
         """The same of what the service's exception, if there is one, is not about."""
-        if not self.excuse:
-            return self._worst(self.none, self.leaks, self.recovery_s is None)
-        if self.fault not in NAMELESS:
-            return ""
-        others = {name: number for name, number in self.leaks.items() if name not in OF_LOOKUPS}
-        is_held = self.none or others != self.leaks  # and for as long it cannot be whole
-        return self._worst(0, others, self.recovery_s is None and not is_held)
-
-    def _worst(self, none: int, leaks: dict[str, int], is_ill: bool) -> str:
-        if self.wrong:
-            return "wrong"
-        if none:
-            return "hangs"
-        if leaks:
-            return "memory" if list(leaks) == ["pss_bytes"] else "leaks"
-        return "stays ill" if is_ill else ""
+        rule = RULES.get(self.fault) if self.excuse else None
+        wrong = 0 if rule == SECOND else self.wrong
+        none, leaks, is_ill = self.none, self.leaks, self.recovery_s is None
+        if rule == LOOKUP:
+            leaks = {name: number for name, number in leaks.items() if name not in OF_LOOKUPS}
+            is_held = none or leaks != self.leaks  # and for as long it cannot be whole
+            none, is_ill = 0, is_ill and not is_held
+        return _worst(wrong, none, leaks, is_ill)
 
     @property
     def ended(self) -> str:
@@ -104,6 +100,16 @@ class Outcome:
         if self.recovery_s is None or not {*NONE_MAY_BE_LOST}.isdisjoint(self.leaks):
             return "not in its window"
         return f"{self.recovery_s:.1f} s" if self.recovery_s else "at once"
+
+
+def _worst(wrong: int, none: int, leaks: Mapping[str, int], is_ill: bool) -> str:
+    if wrong:
+        return "wrong"
+    if none:
+        return "hangs"
+    if leaks:
+        return "memory" if list(leaks) == ["pss_bytes"] else "leaks"
+    return "stays ill" if is_ill else ""
 
 
 def _chance(name: str) -> int:
@@ -122,7 +128,6 @@ def outcomes(part: Part) -> dict[str, dict[str, Outcome]]:
             about: Mapping[str, str] = part.run.services.get(point.service, {}).get(
                 "exceptions", {}
             )
-            rule = "name lookup" if fault in NAMELESS else f"fault {fault}"
-            of_service[fault] = Outcome(fault, excuse=about.get(rule, ""))
+            of_service[fault] = Outcome(fault, excuse=about.get(RULES.get(fault, ""), ""))
         of_service[fault].add(point)
     return found

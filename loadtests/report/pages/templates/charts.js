@@ -28,13 +28,16 @@
     Object.values(spec).forEach((inner) => walk(inner, each));
   }
 
-  // The spec that a figure holds; its records, which name their fields once (Chart.packed in
-  // chart.py), are records again.
+  // The spec that a figure holds; its records, which name their fields and what several of them
+  // have once (Chart.packed in chart.py), are records again.
   function read(figure) {
     const spec = JSON.parse(figure.querySelector("script").textContent);
     walk(spec, (part) => {
       if (!part.values?.columns) return;
       const { columns, rows } = part.values;
+      rows.forEach((row, number) => row.forEach((value, at) => {
+        if (value?.constructor === Object) row[at] = rows[number - 1][at];
+      }));
       part.values = rows.map((row) => Object.fromEntries(
         columns.map((name, at) => [name, row[at]]).filter(([, of]) => !Array.isArray(of)),
       ));
