@@ -5,11 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+import struct
+import threading
 
 import pytest
 
-from tests.contract.client import HELD_UP_S, ask, check, echo, error, fanned_out, identified, until
+from tests.contract.client import (
+    HELD_UP_S,
+    Connection,
+    ask,
+    check,
+    echo,
+    error,
+    fanned_out,
+    identified,
+    until,
+)
 from tests.contract.conftest import Service, Start, without_traceback
 from tests.contract.fake_backend import FakeBackend
 
@@ -18,7 +29,11 @@ pytestmark = pytest.mark.part("client")
 NOBODY = "http://no-such-host.invalid:8000"
 SEVERAL = "several.test"
 ADDRESSES = ("::1", "127.0.0.1", "127.0.0.2")
-LOOKED_UP_S = 4.0  # a resolver gives up after 5 s at the earliest
+GONE = "gone.test"
+DNS_PORT = 53
+MANY = 36  # more than the threads that a pool has for lookups: up to 32 in asyncio
+SILENT_S = 6  # until a resolver asks again, or gives up
+LOOKED_UP_S = 4.0  # less than that
 
 
 def test_a_name_that_does_not_resolve(start: Start, name: str, strict: bool) -> None:
@@ -30,26 +45,61 @@ def test_a_name_that_does_not_resolve(start: Start, name: str, strict: bool) -> 
 
 
 @pytest.mark.rule("name lookup")
-def test_a_name_that_nobody_answers_for(start: Start, name: str) -> None:
-    """The time that a lookup takes counts, too: 502 or 504 before the resolver gives up."""
-    with silent_nameserver() as address:
-        etc = {"resolv.conf": [f"nameserver {address}"]}
-        with start(name, etc=etc, BACKEND_URL=NOBODY, BACKEND_TIMEOUT_S="0.5") as service:
-            answer = ask(service.url, "/?delay=0", timeout_s=LOOKED_UP_S)
-            assert answer.status in (502, 504)
+def test_a_name_that_nobody_answers_for(start: Start, name: str, serial: bool) -> None:
+    """The timeout covers a lookup, and one that still waits holds up none that comes later."""
+    with Nameserver() as names, FakeBackend() as backend, contextlib.ExitStack() as opened:
+        lines = [f"nameserver {names.address}", f"options timeout:{SILENT_S}"]
+        settings = {"BACKEND_URL": f"http://{GONE}:{backend.port}", "BACKEND_TIMEOUT_S": "0.5"}
+        service = opened.enter_context(start(name, etc={"resolv.conf": lines}, **settings))
+        early = [Connection(service.url, LOOKED_UP_S) for _ in range(1 if serial else MANY)]
+        for connection in early:
+            opened.enter_context(connection).send("/?delay=0")
+        for connection in early:
+            assert connection.receive().status in (502, 504)
+        names.answers = True
+        check(ask(service.url, "/?delay=0", headers=identified("a")), 200, echo("0", "a"))
 
 
-@contextlib.contextmanager
-def silent_nameserver() -> Iterator[str]:
-    """The address of one that hears questions and says nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+class Nameserver:
+    """One that hears questions and, once it `answers`, says that each name is this machine's."""
+
+    def __init__(self) -> None:
+        self.answers = False
         own = os.getpid() % 65_000  # tests that run beside this one have one, too
-        address = f"127.77.{own // 250}.{own % 250 + 1}"
+        self.address = f"127.77.{own // 250}.{own % 250 + 1}"
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Nameserver:
         try:
-            server.bind((address, 53))
+            self._socket.bind((self.address, DNS_PORT))
         except OSError as error:
+            self._socket.close()
             pytest.skip(f"no nameserver of its own: {error.strerror}")
-        yield address
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.sendto(b"", (self.address, DNS_PORT))  # no question: the end
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            question, asker = self._socket.recvfrom(512)
+            if not question:
+                return
+            if self.answers:
+                self._socket.sendto(_reply(question), asker)
+
+
+def _reply(question: bytes) -> bytes:
+    """A DNS response (RFC 1035, 4.1): 127.0.0.1 where an IPv4 address is asked for, else none."""
+    end = question.index(b"\0", 12) + 5  # of the name, its type and its class
+    is_a = question[end - 4 : end - 2] == b"\0\1"
+    head = question[:2] + struct.pack("!HHHHH", 0x8180, 1, is_a, 0, 0)
+    address = b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 0, 4) + socket.inet_aton("127.0.0.1")
+    return head + question[12:end] + address * is_a
 
 
 @pytest.mark.rule("backend name")

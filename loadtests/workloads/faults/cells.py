@@ -90,8 +90,7 @@ class Outcome:
         none, leaks, is_ill = self.none, self.leaks, self.recovery_s is None
         if rule == LOOKUP:
             leaks = {name: number for name, number in leaks.items() if name not in OF_LOOKUPS}
-            is_held = none or leaks != self.leaks  # and for as long it cannot be whole
-            none, is_ill = 0, is_ill and not is_held
+            none, is_ill = 0, False
         return _worst(wrong, none, leaks, is_ill)
 
     @property
