@@ -31,8 +31,9 @@ PLACES = {
 }
 # The columns whose cells name a service: those are links to its page.
 NAMING = ("service", "first", "second")
-# The end tags of tables that HTML lets out: tens of thousands of them.
-NEEDLESS = re.compile(r"</t[dhr]>\s*(?=</?t[dhrb])")
+# What HTML lets out in tables, tens of thousands of times: end tags, and quotes around a word.
+END_TAG = re.compile(r"</t[dhr]>\s*(?=</?t[dhrb])")
+QUOTED = re.compile(r'(<t[dhr] (?:class|id)=)"([\w.-]+)"')
 
 
 @dataclass
@@ -48,7 +49,8 @@ class Pages:
         text = self._environment.get_template(template).render(
             **values, path=path, root=root, title=title, places=PLACES
         )
-        self.files[path] = re.sub(r"\n\s*\n+", "\n", NEEDLESS.sub("", text)).strip() + "\n"
+        text = QUOTED.sub(r"\1\2", END_TAG.sub("", text))
+        self.files[path] = re.sub(r"\n\s*\n+", "\n", text).strip() + "\n"
 
     @cached_property
     def _environment(self) -> jinja2.Environment:

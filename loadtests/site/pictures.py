@@ -54,10 +54,9 @@ def colours(dark: bool) -> list[str]:
 
 def assets() -> dict[str, str]:
     """The scripts that draw charts and sort tables."""
-    themes = {"light": theme.config(), "dark": theme.config(dark=True)}
     packed = base64.b64encode(gzip.compress(interactive.bundle().encode(), mtime=0)).decode()
     given = [
-        ["chart-themes", "application/json", json.dumps(themes)],
+        ["chart-themes", "application/json", json.dumps(theme.of_pages())],
         ["vega-packed", "text/plain", packed],
     ]
     scripts = {

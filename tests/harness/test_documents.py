@@ -104,10 +104,10 @@ def test_as_many_sections_follow_as_are_announced() -> None:
     assert ["no", "one", "two", "three", "four", "five", "six"].index(said) == number
 
 
-def linked(section: str, profile: str) -> Part:
-    """The profile in the run that a section's own words link to, not those of a chart."""
+def linked(section: str, profile: str, place: int = 0) -> Part:
+    """The profile in the first run, or another, that a section links to in its own words."""
     written = re.sub(r"<!-- (\w+): .*?<!-- /\1 -->", "", sections(WAITING)[section], flags=re.S)
-    (folder,) = set(re.findall(r"\(\.\./(results/[^/)]+)/report\.md", written))
+    folder = [*dict.fromkeys(re.findall(r"\(\.\./(results/[^/)]+)/report\.md", written))][place]
     (part,) = (one for one in split(load(ROOT / folder / "run.json")) if one.name == profile)
     return part
 
@@ -138,6 +138,30 @@ def test_the_memory_kept_after_a_huge_body_is_that_of_the_linked_run() -> None:
     assert said
     a, b, c, d = map(int, said.groups())
     assert ends == {"a thread": (a, b), "a greenlet": (c, d)}
+
+
+def test_who_answers_wrong_where_the_backend_answers_twice_is_as_in_the_linked_runs() -> None:
+    text = " ".join(sections(WAITING)["A broken backend"].split())
+    assert "twelve services and all faults" in text and "of fourteen with other clients" in text
+    assert "the seven services with httpx or httpx2 give what nobody asked for" in text
+    first, second = (linked("A broken backend", "faults", place) for place in range(2))
+    assert (len(first.run.services), len(second.run.services)) == (12, 14)
+    wrong = {
+        (name, fault): part.run.services[name]["client"]
+        for part in (first, second)
+        for name, found in outcomes(part).items()
+        for fault, one in found.items()
+        if one.wrong
+    }
+    assert {fault for _, fault in wrong} == {"two-answers"}
+    assert len(wrong) == 7 and all(client.startswith("httpx") for client in wrong.values())
+    assert "with httpx the loop answers again only seconds after the name is back" in text
+    in_loops = [
+        found["no-name"].recovery_s
+        for name, found in outcomes(second).items()
+        if "httpx" in second.run.services[name]["client"] and waiter(second, name) == "a coroutine"
+    ]
+    assert in_loops and all(seconds is None or seconds > 2 for seconds in in_loops)
 
 
 def test_the_kernel_s_part_of_a_request_is_that_of_the_linked_run() -> None:

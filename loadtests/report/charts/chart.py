@@ -81,7 +81,8 @@ class Chart:
         """The spec in fewer bytes, as charts.js reads it.
 
         All records name their fields once, and of long values only those that the record before
-        them has not. Numbers have six digits, as nobody sees more.
+        them has not. The scale of models is the page's. Numbers have six digits, as nobody sees
+        more.
         """
         packed: Spec = _packed(self.spec)
         return packed
@@ -164,7 +165,7 @@ def _packed(spec: Any) -> Any:
         rows = [[_short(one.get(name, ABSENT)) for name in columns] for one in values]
         changes = [list(map(_change, before, row)) for before, row in pairwise(rows)]
         return {**spec, "values": {"columns": columns, "rows": [rows[0], *changes]}}
-    return {key: _packed(of) for key, of in spec.items()}
+    return {key: _packed(of) for key, of in spec.items() if of != theme.SCALE}
 
 
 def _change(before: Any, value: Any) -> Any:

@@ -61,7 +61,7 @@ def colour(records: Iterable[Record], **legend: Any) -> Spec:
         "field": "model",
         "type": "nominal",
         "title": None,
-        "scale": {"domain": list(theme.MODELS)},
+        "scale": theme.SCALE,
         "legend": {
             "values": shown,
             "symbolType": "circle",

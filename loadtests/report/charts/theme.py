@@ -27,6 +27,7 @@ HUES = {
     OTHER: ("#3d3d3d", "#d0d0d0"),
 }
 MODELS = tuple(HUES)
+SCALE = {"domain": list(MODELS)}  # of hues
 PLURALS = {name: f"{name.capitalize()}s" for name in MODELS} | {
     "process": "Processes",
     OTHER: "Others",
@@ -78,6 +79,11 @@ def look(run: Run, service: str) -> Look:
     waits = thing_that_waits(str(about.get("waits", ""))).removeprefix("a ")
     kind = str(about.get("kind") or KINDS[0])
     return Look(waits if waits in HUES else OTHER, kind if kind in KINDS else KINDS[0])
+
+
+def of_pages() -> dict[str, Any]:
+    """What charts.js draws with: the configuration of each paper, and the scale of hues."""
+    return {"light": config(), "dark": config(dark=True), "models": SCALE}
 
 
 def config(dark: bool = False) -> dict[str, Any]:

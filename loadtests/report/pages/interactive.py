@@ -76,11 +76,10 @@ def bundle() -> str:
 @cache
 def scripts() -> Markup:
     """All that draws the charts of a page and sorts its tables; it stands at the page's end."""
-    themes = {"light": theme.config(), "dark": theme.config(dark=True)}
     own = [(TEMPLATES / name).read_text(encoding="utf-8") for name in OWN]
     packed = base64.b64encode(gzip.compress(bundle().encode(), mtime=0)).decode()
     return Markup(
-        f'<script type="application/json" id="chart-themes">{embedded(themes)}</script>\n'
+        f'<script type="application/json" id="chart-themes">{embedded(theme.of_pages())}</script>\n'
         f'<script type="text/plain" id="vega-packed">{packed}</script>\n'
         + "".join(f"<script>\n{text}\n</script>\n" for text in own)
     )

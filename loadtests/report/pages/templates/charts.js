@@ -33,6 +33,7 @@
   function read(figure) {
     const spec = JSON.parse(figure.querySelector("script").textContent);
     walk(spec, (part) => {
+      if (part.field === "model" && part.type) part.scale = themes.models;
       if (!part.values?.columns) return;
       const { columns, rows } = part.values;
       rows.forEach((row, number) => row.forEach((value, at) => {
