@@ -138,6 +138,14 @@ def test_the_memory_kept_after_a_huge_body_is_that_of_the_linked_run() -> None:
     assert said
     a, b, c, d = map(int, said.groups())
     assert ends == {"a thread": (a, b), "a greenlet": (c, d)}
+    second = linked("A broken backend", "faults", 1)
+    in_loops = {
+        name: round(number / 2**20)
+        for name, found in outcomes(second).items()
+        if (number := found["huge-body"].leaks.get("pss_bytes"))
+        and waiter(second, name) == "a coroutine"
+    }
+    assert in_loops == {"fastapi-pyqwest": 60} and "in Rust, 60 MiB more" in text
 
 
 def test_who_answers_wrong_where_the_backend_answers_twice_is_as_in_the_linked_runs() -> None:
