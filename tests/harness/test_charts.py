@@ -240,6 +240,28 @@ def test_neighbours_say_once_how_they_look_alike() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("drawn", "lean_one"),
+    [
+        (
+            '<line transform="translate(0,54.06)" x2="9.5" y2="-54" stroke="#5c5c5c"/>',
+            '<line y1="54" x2="9.5" stroke="#5c5c5c"/>',
+        ),
+        ('<line transform="translate(3,0)" stroke="#ddd"/>', '<line x1="3" x2="3" stroke="#ddd"/>'),
+        (
+            '<path d="M1,2h3" fill="#222" fill-opacity="0.0426" stroke-width="1.6"/>',
+            '<path d="M1,2h3" fill="#222" fill-opacity="0.04"/>',
+        ),
+        (
+            '<path d="M1,2h3" stroke="#222" stroke-width="1.6"/>',
+            '<path d="M1,2h3" stroke="#222" stroke-width="1.6"/>',
+        ),
+    ],
+)
+def test_a_shape_is_the_same_in_fewer_bytes(drawn: str, lean_one: str) -> None:
+    assert lean.svg(f'<svg width="9">{drawn}</svg>').partition(">")[2] == f"{lean_one}</svg>\n"
+
+
 def test_a_logarithmic_axis_has_no_zero() -> None:
     """Vega draws one at the other end: a wait that theory says is none was the longest of all."""
     found = 0
