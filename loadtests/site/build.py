@@ -152,7 +152,7 @@ def _services(pages: Pages, shown: dict[str, list[Shown]], pairs: list[Pair]) ->
         pages.add(path, "service.html.j2", service.title, about=told)
     for pair in pairs:
         both = measured.with_services(shown, pair.one, pair.other)
-        # What faults do is in their matrix, where services stand beside each other.
+        # Faults have a matrix, where services stand beside each other.
         figures = [one for one in both if one.told.part.kind != "faults"]
         tables = [(one, one.of(pair.one, pair.other)) for one in figures]
         title = f"{pair.one} and {pair.other}"

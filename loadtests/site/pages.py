@@ -31,7 +31,7 @@ PLACES = {
 }
 # The columns whose cells name a service: those are links to its page.
 NAMING = ("service", "first", "second")
-# What HTML lets out in tables, tens of thousands of times: end tags, and quotes around a word.
+# HTML needs them in no table, and there are tens of thousands: end tags, and quotes of one word.
 END_TAG = re.compile(r"</t[dhr]>\s*(?=</?t[dhrb])")
 QUOTED = re.compile(r'(<t[dhr] (?:class|id)=)"([\w.-]+)"')
 

@@ -169,9 +169,8 @@ def _packed(spec: Any) -> Any:
 
 
 def _change(before: Any, value: Any) -> Any:
-    said = json.dumps(value)
-    is_shorter = len(said) > len(json.dumps(AS_BEFORE))
-    return AS_BEFORE if is_shorter and said == json.dumps(before) else value
+    is_same = value == before and type(value) is type(before)
+    return AS_BEFORE if is_same and len(json.dumps(value)) > len("{}") else value
 
 
 def _short(value: Any) -> Any:

@@ -82,7 +82,7 @@ def look(run: Run, service: str) -> Look:
 
 
 def of_pages() -> dict[str, Any]:
-    """What charts.js draws with: the configuration of each paper, and the scale of hues."""
+    """The configuration of each paper and the scale of hues, with which charts.js draws."""
     return {"light": config(), "dark": config(dark=True), "models": SCALE}
 
 

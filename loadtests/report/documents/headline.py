@@ -10,7 +10,7 @@ from typing import Any
 from loadtests.record import Point, Spread
 from loadtests.report.results import facts
 from loadtests.report.results.parts import Part, valid_median
-from loadtests.report.results.stored import Results
+from loadtests.report.results.stored import Entry, Results
 from loadtests.report.results.waiting import memory, waiter
 from loadtests.report.tables.cells import Cell, Column, Table, service, table, text
 from loadtests.report.tables.common import KIB
@@ -38,7 +38,7 @@ def of(results: Results) -> Table | None:
     these services.
     """
     named, rate = chosen()
-    broken = results.widest("faults", named)
+    broken = _of_faults(results)
     parts = {kind: found[1] for kind in KINDS if (found := results.newest(kind))}
     faults = broken[1] if broken else None
     every = [*parts.values(), *([faults] if faults else [])]
@@ -67,11 +67,15 @@ def of(results: Results) -> Table | None:
 
 def below(results: Results) -> str:
     """The line below the table, of the run that its faults are of; empty where there is none."""
-    named, _ = chosen()
-    if (found := results.widest("faults", named)) is None:
+    if (found := _of_faults(results)) is None:
         return ""
     entry, _ = found
     return f"Faults: [{entry.started_at[:10]}](results/{entry.folder.name}/report.md).\n\n"
+
+
+def _of_faults(results: Results) -> tuple[Entry, Part] | None:
+    named, _ = chosen()
+    return results.widest("faults", named)
 
 
 def _cell(part: Part | None, service: str, value: Callable[[Part, str], Value]) -> Cell:
