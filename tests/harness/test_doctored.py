@@ -115,7 +115,9 @@ def test_users_that_begin_at_once(
     ("fault", "bound", "because", "most"),
     [
         ("tires", "generator", "the generator's core was 97% busy", 35),
-        ("disturbed", "others", "other processes used 50% of the load's core", 55),
+        # What others disturb still counts where it is sustained, and a window of 2 s can take in
+        # as many more as wait at its end: 60/s on average, and by chance some more.
+        ("disturbed", "others", "other processes used 50% of the load's core", 80),
     ],
 )
 def test_a_capacity_beyond_the_generator(
