@@ -79,7 +79,7 @@ class Block:
 
     `states` are groups to begin with, `steps` how exactly each is known: 0.01 are 1 %. Of `again`
     are second measurements, by the service's name: they are noisy as it is, and not asked how
-    noisy that is.
+    noisy that is. Where no spread is known, a figure must be `unknown` times the other.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Block:
         states: Mapping[str, str] | None = None,
         steps: Mapping[str, float] | None = None,
         again: Mapping[str, str] | None = None,
+        unknown: float = UNKNOWN,
     ) -> None:
         found = {name: rounds for name, rounds in values.items() if rounds}
         self.given = found
@@ -100,6 +101,7 @@ class Block:
             for name, rounds in found.items()
         }
         self.again = again or {}
+        self.unknown = unknown
         self._least = {
             name: (unit * (steps or {}).get(name, EXACT)) ** 2 / 12 for name in self.values
         }
@@ -134,7 +136,7 @@ class Block:
         apart = self.apart(one, other)
         if apart is None:
             low, high = sorted(middles)
-            return not high > UNKNOWN * low > 0
+            return not high > self.unknown * low > 0
         size = max(2, len(self._group))
         limit = tails.range_limit(FAMILY, size, max(1, int(apart.degrees))) / sqrt(2)
         # The medians say which is better: the means must agree.

@@ -10,10 +10,11 @@ figures one of twenty lies outside the interval of 95 %, and not many more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from statistics import median
 
 from loadtests.record import Point, Run
-from loadtests.record.blocks import Apart, Block
+from loadtests.record.blocks import UNKNOWN, Apart, Block
 from loadtests.record.residuals import Rounds
 
 AT_THE_LIMIT = 0.97  # of the ceiling
@@ -21,6 +22,8 @@ OUT_OF_CPU = 0.9  # of a core
 ONE_IN = 0.05  # how often an interval misses what is true
 # The steps in which a rate is searched.
 CAPACITY_STEP = 0.05
+# Of the last request in a thousand: one pause of the machine makes it, so one round tells nothing.
+LAST = ("p999_ms", "added_p999_ms")
 # The figures that two measurements of a service are compared in.
 FIGURES = ("rps", "p99_ms", "cpu_ms_per_request", "pss_bytes")
 
@@ -47,7 +50,8 @@ def block(run: Run, scenario: str, figure: str) -> Block:
         for name, points in of_service.items()
     }
     states = {name: state(points) for name, points in of_service.items()}
-    return Block(values, states, _steps(of_service, figure), doubles(run))
+    unknown = inf if figure in LAST else UNKNOWN
+    return Block(values, states, _steps(of_service, figure), doubles(run), unknown)
 
 
 def _steps(of_service: dict[str, list[Point]], figure: str) -> dict[str, float]:

@@ -14,6 +14,7 @@ from loadtests.report.results.stored import Entry, Results
 from loadtests.report.tables import common
 from loadtests.report.tables.cells import Cell, Row, Table
 from loadtests.site.pages import slug
+from loadtests.workloads import KINDS
 
 STATE = " ("  # what follows the name of a service in a cell that says more than its name
 
@@ -102,11 +103,17 @@ def newest(results: Results) -> dict[str, list[Shown]]:
 
 
 def _chosen(pairs: list[tuple[Entry, Part]]) -> Iterator[tuple[Entry, Part, bool]]:
-    """The first that is complete, and each other with a service that none before it has."""
+    """The first that is complete, and each other with a service that none before it has.
+
+    What a fault does is no figure that drifts: of faults one with less than another comes last.
+    """
     known: set[str] = set()
-    for place, (entry, part) in enumerate(
-        sorted(pairs, key=lambda pair: not _is_complete(pair[1]))
-    ):
+    every = [_tried(part) for _, part in pairs if KINDS[part.kind].faulty]
+
+    def rank(pair: tuple[Entry, Part]) -> tuple[bool, bool]:
+        return not _is_complete(pair[1]), any(_tried(pair[1]) < more for more in every)
+
+    for place, (entry, part) in enumerate(sorted(pairs, key=rank)):
         services = _services(part)
         if not place or services - known:
             yield entry, part, bool(place)
@@ -136,6 +143,11 @@ def _rank(one: Shown) -> tuple[bool, str, str]:
 def _services(part: Part) -> set[str]:
     """Those that were measured, each under its one name."""
     return {row.service for row in part.run.summary} - noise.doubles(part.run).keys()
+
+
+def _tried(part: Part) -> set[tuple[str, str]]:
+    """Each service with each of its scenarios."""
+    return {(row.service, row.scenario) for row in part.run.summary}
 
 
 def _machine(run: Run) -> str:

@@ -165,6 +165,19 @@ def test_capacity_stands_beside_the_rate_it_failed_at_and_why(tmp_path: Path) ->
     assert f"failed at {facts.number(failed_at.median)}" in chart.alt
 
 
+def test_the_rate_it_failed_at_is_that_of_the_round_whose_capacity_is_shown(tmp_path: Path) -> None:
+    """The round with the most has come to none: the median of the others is below a capacity."""
+    run = run_costs.run("capacity", services=TWO)
+    of_sanic = [point for point in run.points if point.service == "sanic"]
+    found = ((500.0, 520.0), (900.0, 930.0), (990.0, None))
+    for point, (capacity_rps, failed_at_rps) in zip(of_sanic, found, strict=True):
+        point.capacity_rps, point.failed_at_rps = capacity_rps, failed_at_rps
+    run.summary = summarise(run.points)
+    cells = table(run, tmp_path, "Capacity: the highest rate sustained with a p99 within 200 ms")
+    assert [text.split()[0] for text in cells["sanic"][1:3]] == ["900", "930"]
+    assert "sanic 900, failed at 930" in charts(run)["capacity"].alt
+
+
 def test_a_capacity_beyond_the_generator_is_a_lower_bound(tmp_path: Path) -> None:
     """A service behind a lower bound may be before it; one before it stays so."""
     run = run_costs.run("capacity", services=(*TWO, "tornado"))

@@ -9,6 +9,7 @@ import pytest
 
 from loadtests.catalog import ROOT
 from loadtests.record import load
+from loadtests.report.results.facts import milliseconds
 from loadtests.report.results.parts import Part, split
 from loadtests.report.results.waiting import kernel, waiter
 from loadtests.workloads.faults.cells import outcomes
@@ -182,21 +183,21 @@ def test_the_kernel_s_part_of_a_request_is_that_of_the_linked_run() -> None:
     of_threads = {kib.pop(name) for name in list(kib) if waiter(part, name) == "a thread"}
     text = " ".join(WAITING.read_text(encoding="utf-8").split())
     ((least, most, thread),) = re.findall(
-        r"takes (\d+) to (\d+) KiB more, and (\d+) where a thr", text
+        r"takes (\d+)(?: to (\d+))? KiB more, and (\d+) where a thr", text
     )
     assert [*of_threads] == [int(thread)]
-    assert (min(kib.values()), max(kib.values())) == (int(least), int(most))
+    assert (min(kib.values()), max(kib.values())) == (int(least), int(most or least))
     found = sections(WAITING)
     for title, name in {"A greenlet": "flask-gevent", "A coroutine": "fastapi"}.items():
         assert f"and {kib[name]} in the kernel" in " ".join(found[title].split())
     assert f"and {thread} in the kernel" in " ".join(found["A thread"].split())
-    assert kib["twisted"] == kib["asyncio-protocol"] == 11
-    assert "and 11 more in the kernel" in found["A callback"]
+    assert kib["twisted"] == kib["asyncio-protocol"]
+    assert f"and {kib['twisted']} more in the kernel" in found["A callback"]
 
 
 def test_the_tail_of_the_generator_alone_is_that_of_the_linked_run() -> None:
     alone = linked("A slow tail", "tail").perfect("tail-bimodal")["added_p99_ms"]
-    assert f"{alone:.2f} ms in [that" in sections(WAITING)["A slow tail"]
+    assert f"{milliseconds(alone)} in [that" in sections(WAITING)["A slow tail"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

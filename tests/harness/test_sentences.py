@@ -22,17 +22,18 @@ def finding(run: Run) -> str:
     return sections.of(part).finding(part)
 
 
-def tail(added_ms: dict[str, float], alone: dict[str, Any]) -> Run:
-    """One round of delays that are drawn: what each service adds, and the generator alone."""
+def tail(added_ms: dict[str, float], alone: dict[str, Any], rounds: int = 3) -> Run:
+    """Rounds of delays that are drawn: what each service adds, and the generator alone."""
     scenario, rng = "tail-500rps-constant", random.Random(1)
     run = runs.empty("tail")
     run.workloads = {"tail": {"kind": "tail", "title": "", "perfect": {scenario: alone}}}
     run.services = {name: runs.about(name, 1000) for name in added_ms}
     run.points = [
         run_kinds.base(
-            "tail", name, rng, 1, scenario=scenario, delays="constant 0.1", rate_rps=500.0,
+            "tail", name, rng, turn, scenario=scenario, delays="constant 0.1", rate_rps=500.0,
             added_p50_ms=1.0, added_p99_ms=added / 2, added_p999_ms=added,
         )
+        for turn in range(1, rounds + 1)
         for name, added in added_ms.items()
     ]  # fmt: skip
     return runs.summed(run)
@@ -54,6 +55,11 @@ def test_a_tail_beyond_the_generator_s_is_beside_it() -> None:
     assert said.endswith("the generator alone, with no service, adds 9.41 ms.")
     only = finding(tail({"flask-threads": 44.0}, {"added_p999_ms": 9.41}))
     assert "44.0 ms in flask-threads;" in only  # neither the least nor the most of one
+
+
+def test_the_last_in_a_thousand_of_one_round_are_chance() -> None:
+    said = finding(tail({"sanic": 1.5, "flask-threads": 44.0}, {}, rounds=1))
+    assert "44.0 ms in flask-threads, which 1 round cannot tell apart" in said
 
 
 def test_a_generator_that_cannot_be_relied_on_is_no_measure() -> None:

@@ -239,6 +239,15 @@ def test_a_page_of_a_profile_opens_with_the_newest_plain_run(
     assert {slow, other} <= set(of(page, "data-service"))
 
 
+def test_of_faults_a_newer_run_with_less_does_not_stand_first() -> None:
+    (whole, *_) = (
+        one.entry for one in measured.newest(PUBLISHED)["faults"] if len(one.services) > 2
+    )
+    few = variant(whole, "2026-12-01T00:00:00Z", {next(iter(whole.run.services))})
+    (shown,) = measured.newest(Results([few, whole], [], [])).values()
+    assert [one.entry for one in shown] == [whole]
+
+
 def test_it_is_small(site: Path, two: tuple[Entry, Entry, str]) -> None:
     sizes = {path: path.stat().st_size for path in site.rglob("*") if path.is_file()}
     assert sum(sizes.values()) <= MOST_BYTES

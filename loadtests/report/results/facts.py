@@ -209,7 +209,7 @@ def noise_told(run: Run) -> str:
     if max(point.round for point in run.points) < 2:
         return (
             "With one round no spread is known: services are called within noise, that is, not "
-            "told apart, where none has twice the figure of the other."
+            "told apart, where none has twice the figure of the other, and always in a p99.9."
         )
     text = (
         "Services are called within noise where their difference over the rounds is one that "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
-from loadtests.record import Point, Summary
+from loadtests.record import Point, Spread, Summary
 from loadtests.report.charts import bars
 from loadtests.report.charts.bars import Axis, Bar
 from loadtests.report.charts.chart import PERFECT_TOLD, Chart
@@ -98,7 +99,7 @@ def tables(part: Part) -> list[Table]:
     columns: list[Column[Summary]] = [
         ("place", "", lambda row: place(order, row.service)),
         ("capacity", "requests/s", lambda row: shown(row, "capacity_rps")),
-        ("failed at", "requests/s", lambda row: spread(row.failed_at_rps)),
+        ("failed at", "requests/s", lambda row: spread(_failed_at(part, row))),
         ("because", "", lambda row: text(_because(part, row.service) or facts.NOTHING)),
         ("p99 at capacity", "ms", lambda row: shown(row, "p99_ms")),
         ("CPU per request there", "ms", lambda row: spread(row.cpu_ms_per_request)),
@@ -120,10 +121,27 @@ def _because(part: Part, service: str) -> str:
 
     Where something else than the service has set a capacity, that.
     """
-    points = sorted(_points(part, service), key=lambda point: point.capacity_rps or 0.0)
-    if at_least(part, service) and (bounds := facts.bounds(points)):
+    if at_least(part, service) and (bounds := facts.bounds(_points(part, service))):
         return f"set by {bounds}"
-    return _failure(points[(len(points) - 1) // 2]) if points else ""
+    found = _middle(part, service)
+    return _failure(found) if found else ""
+
+
+def _failed_at(part: Part, row: Summary) -> Spread | None:
+    """The lowest rates that failed; in the middle that of the round whose capacity is the median.
+
+    The median of them all could be below that capacity: a round may have none.
+    """
+    found = _middle(part, row.service)
+    if row.failed_at_rps is None or found is None or found.failed_at_rps is None:
+        return None
+    return replace(row.failed_at_rps, median=found.failed_at_rps)
+
+
+def _middle(part: Part, service: str) -> Point | None:
+    """The round whose capacity is the median."""
+    points = sorted(_points(part, service), key=lambda point: point.capacity_rps or 0.0)
+    return points[(len(points) - 1) // 2] if points else None
 
 
 def _failure(point: Point) -> str:
@@ -169,13 +187,13 @@ def _bar(part: Part, name: str, row: Summary | None) -> Bar:
     if row is None:
         return Bar(name, None, "not measured")
     state = facts.state(row)
-    if row.failed_at_rps is None or at_least(part, name):
+    failed_at = _failed_at(part, row)
+    if failed_at is None or at_least(part, name):
         bound = facts.bounds(_points(part, name)) if row.capacity_rps else ""
         note = f", at least: set by {bound}" if bound else ""
         return Bar(name, row.capacity_rps, state, note, bound=bound)
-    failed_at = row.failed_at_rps.median
-    note = f", failed at {facts.number(failed_at)}"
-    return Bar(name, row.capacity_rps, state, note, mark=failed_at)
+    note = f", failed at {facts.number(failed_at.median)}"
+    return Bar(name, row.capacity_rps, state, note, mark=failed_at.median)
 
 
 SECTION = Section(

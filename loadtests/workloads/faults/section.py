@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import groupby
 
@@ -39,7 +40,9 @@ Pair = tuple[str, Outcome]
 
 
 def _anchor(part: Part, name: str, fault: str) -> str:
-    return f"{part.name}-{name}-{fault}"
+    """Unique on a page with several runs, each of which has a time of its own."""
+    month_to_second = re.sub(r"\D", "", part.run.started_at)[4:]
+    return f"{part.name}-{month_to_second}-{name}-{fault}"
 
 
 def _pairs(part: Part) -> list[Pair]:
