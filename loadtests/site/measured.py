@@ -14,8 +14,9 @@ from loadtests.report.results.stored import Entry, Results
 from loadtests.report.tables import common
 from loadtests.report.tables.cells import Cell, Row, Table
 from loadtests.site.pages import slug
-from loadtests.workloads import KINDS
 
+# The effect of a fault and the wait for a slot do not drift with the machine, as speed does.
+STEADY = ("faults", "pool")
 STATE = " ("  # what follows the name of a service in a cell that says more than its name
 
 
@@ -105,10 +106,10 @@ def newest(results: Results) -> dict[str, list[Shown]]:
 def _chosen(pairs: list[tuple[Entry, Part]]) -> Iterator[tuple[Entry, Part, bool]]:
     """The first that is complete, and each other with a service that none before it has.
 
-    What a fault does is no figure that drifts: of faults one with less than another comes last.
+    Of a kind that is `STEADY` one that has less than another comes last.
     """
     known: set[str] = set()
-    every = [_tried(part) for _, part in pairs if KINDS[part.kind].faulty]
+    every = [_tried(part) for _, part in pairs if part.kind in STEADY]
 
     def rank(pair: tuple[Entry, Part]) -> tuple[bool, bool]:
         return not _is_complete(pair[1]), any(_tried(pair[1]) < more for more in every)
