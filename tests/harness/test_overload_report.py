@@ -56,7 +56,7 @@ def test_rounds_that_differ_are_shown(tmp_path: Path) -> None:
 def test_what_it_held(tmp_path: Path) -> None:
     rows = table(run_overload.run(), tmp_path, f"Memory, connections and threads: {RETRY}")
     for cells in rows.values():
-        assert cells == ["90.0", "7.00", "2,060", "0", "120", "20.0"]
+        assert cells == ["90.0", "7.00", "2,060", "0", "120", "20"]
 
 
 def test_strips_are_of_each_services_own_capacity(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ class Table:
         return Table(self.caption, [self.columns[index] for index in kept], rows)
 
 
+WHOLE = "{:,g}".format  # writes numbers that count things, and halves of two rounds
 # A column: name, unit, and what stands in it for an item of the table.
 Column = tuple[str, str, Callable[[T], Cell]]
 
@@ -147,15 +148,20 @@ def figure(value: float | None, scale: float = 1, note: str = "") -> Cell:
     return Cell(number(value * scale) + note, number=True)
 
 
-def spread(value: Spread | Derived | None, scale: float = 1, note: str = "") -> Cell:
+def spread(
+    value: Spread | Derived | None,
+    scale: float = 1,
+    note: str = "",
+    write: Callable[[float], str] = number,
+) -> Cell:
     """A median with its lowest and highest round."""
     if isinstance(value, Derived):
         note += "" if value.valid else INVALID
         value = value.spread
     if value is None:
         return Cell(NOTHING, number=True)
-    ends = [number(value.min * scale), number(value.max * scale)]
-    shown = number(value.median * scale) + note
+    ends = [write(value.min * scale), write(value.max * scale)]
+    shown = write(value.median * scale) + note
     return Cell(shown, "" if ends[0] == ends[1] else "–".join(ends), number=True)
 
 

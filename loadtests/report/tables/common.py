@@ -10,6 +10,7 @@ from loadtests.report.results import facts
 from loadtests.report.results.facts import NOTHING, number
 from loadtests.report.results.parts import Part
 from loadtests.report.tables.cells import (
+    WHOLE,
     Cell,
     Column,
     Table,
@@ -63,12 +64,12 @@ def full(part: Part) -> Table:
         ("sent late p99", "ms", lambda row: spread(row.lag_p99_ms)),
         ("CPU per request", "ms", lambda row: spread(row.cpu_ms_per_request)),
         ("memory", "MiB", lambda row: spread(row.pss_bytes, 1 / MIB)),
-        ("threads", "", lambda row: spread(row.threads)),
-        ("descriptors", "", lambda row: spread(row.descriptors)),
+        ("threads", "", lambda row: spread(row.threads, write=WHOLE)),
+        ("descriptors", "", lambda row: spread(row.descriptors, write=WHOLE)),
         ("requests", "", lambda row: count(row.requests)),
         ("failures", "", lambda row: count(row.failures)),
         ("unfinished", "", lambda row: count(unfinished[row.service, row.scenario])),
-        ("dropped", "", lambda row: figure(row.dropped or None)),
+        ("dropped", "", lambda row: count(row.dropped or None)),
         ("remarks", "", lambda row: text(uneven(row) or NOTHING)),
     ]
     place = {name: position for position, name in enumerate(facts.ranked(run))}

@@ -14,15 +14,25 @@ from loadtests.report.charts.strips import Strip
 from loadtests.report.results import facts
 from loadtests.report.results.parts import Part
 from loadtests.report.section import Section
-from loadtests.report.tables.cells import INVALID, Cell, Column, Table, by_summary, spread
+from loadtests.report.tables.cells import (
+    INVALID,
+    WHOLE,
+    Cell,
+    Column,
+    Table,
+    by_summary,
+    spread,
+)
 from loadtests.workloads.open_rate import arriving
 from loadtests.workloads.overload import GIVES_UP, RETRIES, figures
 
 MIB = 2**20
 
 
-def _cell(part: Part, figure: figures.Figure) -> Callable[[Summary], Cell]:
-    return lambda row: spread(arriving.at(part, row.service, row.scenario, figure))
+def _cell(
+    part: Part, figure: figures.Figure, write: Callable[[float], str] = facts.number
+) -> Callable[[Summary], Cell]:
+    return lambda row: spread(arriving.at(part, row.service, row.scenario, figure), write=write)
 
 
 def _back(part: Part, row: Summary) -> Spread | None:
@@ -124,12 +134,13 @@ def _course(part: Part, scenario: str) -> Table:
 
 
 def _held(part: Part, scenario: str) -> Table:
-    held = (("memory", "MiB", "pss_bytes", MIB), ("descriptors", "", "descriptors", 1),
-            ("threads", "", "threads", 1))  # fmt: skip
+    held = (("memory", "MiB", "pss_bytes", MIB, facts.number),
+            ("descriptors", "", "descriptors", 1, WHOLE),
+            ("threads", "", "threads", 1, WHOLE))  # fmt: skip
     columns: list[Column[Summary]] = []
-    for name, unit, field, scale in held:
-        columns.append((f"most {name}", unit, _cell(part, figures.peak(field, scale))))
-        columns.append((f"{name} left", unit, _cell(part, figures.left(field, scale))))
+    for name, unit, field, scale, write in held:
+        columns.append((f"most {name}", unit, _cell(part, figures.peak(field, scale), write)))
+        columns.append((f"{name} left", unit, _cell(part, figures.left(field, scale), write)))
     caption = f"Memory, connections and threads: {figures.callers(part, scenario)}"
     return by_summary(caption, columns, _order(part, scenario), part.rows(scenario), part)
 

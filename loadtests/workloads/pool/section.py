@@ -13,7 +13,7 @@ from loadtests.report.charts.series import Measure, Series
 from loadtests.report.results import facts
 from loadtests.report.results.parts import Part, valid_median
 from loadtests.report.section import Section
-from loadtests.report.tables.cells import Cell, Column, Table, figure, of_summary, table
+from loadtests.report.tables.cells import Cell, Column, Table, count, figure, of_summary, table
 from loadtests.workloads import delays
 from loadtests.workloads.delays import Delays
 from loadtests.workloads.open_rate import arriving
@@ -122,7 +122,7 @@ def _table(part: Part, load: Load, name: str, rows: list[Summary]) -> Table:
 
         return cell
 
-    columns: list[Column[Summary]] = [("slots", "", lambda row: figure(slots_of(part, row)))]
+    columns: list[Column[Summary]] = [("slots", "", lambda row: count(slots_of(part, row)))]
     for percentile, share, field in SHARES:
         columns.append((f"{percentile} added", "ms", _measured(field)))
         columns.append((f"{percentile} in theory", "ms", by_theory(share)))
