@@ -17,13 +17,12 @@ from tests.contract.client import (
     fanned_out,
     identified,
     together,
-    until,
 )
 from tests.contract.conftest import Backend, Service, Start
 from tests.contract.test_file import check_file
 from tests.contract.test_json import check_json
 from tests.contract.test_settings import check_slots, checked_info
-from tests.contract.test_shutdown import DRAIN_S, MANY, busy, ended_well
+from tests.contract.test_shutdown import DRAIN_S, busy, ended_well, has_been_read
 
 pytestmark = pytest.mark.part("core")
 
@@ -91,7 +90,7 @@ def test_sigterm(start: Start, name: str, backend: Backend) -> None:
     with start(name, BACKEND_URL=backend.url, WORKERS="1") as service:
         slots = service.info()["slots"]
         with busy(service, "0.2") as answers:
-            assert until(lambda: backend.stats()["calls"] >= min(MANY, slots))
+            assert has_been_read(backend, slots)
             service.terminate()
             answers()
         ended_well(service, DRAIN_S)

@@ -11,7 +11,7 @@ from tests.contract.client import Connection, ask, check, echo, error, identifie
 from tests.contract.conftest import Backend, Start
 from tests.contract.fake_port import quiet_port
 from tests.contract.running import Service
-from tests.contract.test_shutdown import DRAIN_S, busy
+from tests.contract.test_shutdown import DRAIN_S, MANY, busy, has_been_read
 
 pytestmark = pytest.mark.part(catalog.FLOOR)
 
@@ -71,9 +71,10 @@ def test_a_backend_that_is_broken_or_slow(start: Start, name: str, backend: Back
 
 def test_sigterm(start: Start, name: str, backend: Backend) -> None:
     """Calls in flight are finished, and nothing is left."""
+    backend.reset()
     with start(name, BACKEND_URL=backend.url) as service:
         with busy(service, "0.5") as answers:
-            assert backend.reaches(1)
+            assert has_been_read(backend, MANY)
             service.terminate()
             answers()
         assert service.exit_status(DRAIN_S) == 0

@@ -17,7 +17,7 @@ from tests.contract.client import TIMEOUT_S, Answer, ask, check, together, until
 from tests.contract.conftest import Backend, Service, Start
 from tests.contract.lock import direct_names, pins
 from tests.contract.running import STARTS_S
-from tests.contract.test_shutdown import DRAIN_S, busy, ended_well
+from tests.contract.test_shutdown import DRAIN_S, busy, ended_well, has_been_read
 
 pytestmark = pytest.mark.part("server")
 
@@ -54,8 +54,9 @@ def test_all_set(start: Start, about: catalog.Service, backend: Backend, serial:
         backend.reset()
         assert until(more_than_one_worker_can)
         assert backend.stats()["peak_in_flight"] <= slots
+        backend.reset()
         with busy(service, "0.3" if slots > 2 else "0.1") as answers:
-            assert backend.reaches(1)
+            assert has_been_read(backend, slots)
             service.terminate()
             answers()
         ended_well(service, DRAIN_S)

@@ -126,9 +126,10 @@ def test_one_that_survives_all_of_them(attempt: Try) -> None:
 def test_one_that_hides_them(attempt: Try, way: str) -> None:
     """A 200 is no survival: its body is not what the backend would have said."""
     seen = [name for name in QUICK if name not in UNSEEN]
-    for name, one in by_fault(attempt(way, *seen)).items():
+    # Twice the service's timeout: a backend that is frozen for less answers all calls, if late.
+    for name, one in by_fault(attempt(way, *seen, fault_s=1.0)).items():
         assert one.broken == "wrong", (name, one)
-        assert one.wrong >= one.during - one.right_during > 0
+        assert one.wrong >= one.during - one.right_during > 0, (name, one)
         assert any(said.startswith("200 ") for said in one.seen)
 
 
