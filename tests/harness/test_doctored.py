@@ -17,6 +17,7 @@ from loadtests.catalog import ROOT
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
 
+LITTLE = rules.LITTLE  # which the stage widens
 DOCTORED = Path(__file__).with_name("doctored_generator.py")
 
 
@@ -72,6 +73,7 @@ def test_a_generator_that_loses_failures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A generator that counts failures as successes."""
+    monkeypatch.setattr(rules, "LITTLE", LITTLE)
     doctor(runtime, monkeypatch, fault)
     of = {"users": (10,), "window_s": 3.0}
     _, result = run(runtime, stage(**{service: service}), tmp_path / "results", **of)
