@@ -24,7 +24,7 @@ STATE = " ("  # what follows the name of a service in a cell that says more than
 class Shown:
     """A profile on a machine: the run it is from, and what its report tells of it.
 
-    An `older` one has services that the newest does not have.
+    An `older` one has services that the first of its machine does not have.
     """
 
     entry: Entry
@@ -86,7 +86,8 @@ class Shown:
 def newest(results: Results) -> dict[str, list[Shown]]:
     """By profile, of each machine the newest that is complete, or else the newest.
 
-    The newest of those services that it does not have are there, too. Plain runs stand first.
+    Of a kind that is `STEADY` one that has less than another comes last. The newest of those
+    services that the first does not have are there, too. Plain runs stand first.
     """
     found: dict[tuple[str, str], list[tuple[Entry, Part]]] = {}
     for entry in results.entries:
@@ -104,15 +105,13 @@ def newest(results: Results) -> dict[str, list[Shown]]:
 
 
 def _chosen(pairs: list[tuple[Entry, Part]]) -> Iterator[tuple[Entry, Part, bool]]:
-    """The first that is complete, and each other with a service that none before it has.
-
-    Of a kind that is `STEADY` one that has less than another comes last.
-    """
+    """The first that is complete, and each other with a service that none before it has."""
     known: set[str] = set()
-    every = [_tried(part) for _, part in pairs if part.kind in STEADY]
+    every = [_tried(part) for _, part in pairs]
 
     def rank(pair: tuple[Entry, Part]) -> tuple[bool, bool]:
-        return not _is_complete(pair[1]), any(_tried(pair[1]) < more for more in every)
+        part, own = pair[1], _tried(pair[1])
+        return not _is_complete(part), part.kind in STEADY and any(own < other for other in every)
 
     for place, (entry, part) in enumerate(sorted(pairs, key=rank)):
         services = _services(part)

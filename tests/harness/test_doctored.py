@@ -17,7 +17,7 @@ from loadtests.catalog import ROOT
 from loadtests.record import Point
 from loadtests.runtime.local import LocalRuntime
 
-LITTLE = rules.LITTLE  # which the stage widens
+LITTLE = rules.LITTLE
 DOCTORED = Path(__file__).with_name("doctored_generator.py")
 
 
@@ -54,6 +54,12 @@ def test_services_that_cheat(stage: Stage, runtime: LocalRuntime, tmp_path: Path
     assert [row.service for row in result.summary if row.valid] == ["honest"]
 
 
+@pytest.fixture
+def exact(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little's law as it is in a run: the stage widens it."""
+    monkeypatch.setattr(rules, "LITTLE", LITTLE)
+
+
 # The generator's fault, that of the service which brings it to light, and what is said.
 LOST = {
     "not told": ("hides", "drops", "the backend received"),
@@ -62,6 +68,7 @@ LOST = {
 }
 
 
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize(("fault", "service", "words"), LOST.values(), ids=LOST)
 def test_a_generator_that_loses_failures(
     fault: str,
@@ -73,7 +80,6 @@ def test_a_generator_that_loses_failures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A generator that counts failures as successes."""
-    monkeypatch.setattr(rules, "LITTLE", LITTLE)
     doctor(runtime, monkeypatch, fault)
     of = {"users": (10,), "window_s": 3.0}
     _, result = run(runtime, stage(**{service: service}), tmp_path / "results", **of)
@@ -82,6 +88,7 @@ def test_a_generator_that_loses_failures(
     assert said(point, words), point.invalid_because
 
 
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("service", ["drops", "abandons"])
 def test_a_generator_that_counts_failures(
     service: str, stage: Stage, runtime: LocalRuntime, tmp_path: Path
@@ -117,8 +124,8 @@ def test_users_that_begin_at_once(
     ("fault", "bound", "because", "most"),
     [
         ("tires", "generator", "the generator's core was 97% busy", 35),
-        # What others disturb still counts where it is sustained, and a window of 2 s can take in
-        # as many more as wait at its end: 60/s on average, and by chance some more.
+        # A rate that others disturb still counts where it is sustained, and a window of 2 s can
+        # take in as many more as wait at its end: 60/s on average, and by chance some more.
         ("disturbed", "others", "other processes used 50% of the load's core", 80),
     ],
 )

@@ -191,11 +191,9 @@ def test_a_service_that_skips_the_wait_is_found_out(stage: Stage, runtime: Local
 
 
 def test_the_picture_marks_little_s_law_and_the_queues_that_grow() -> None:
-    (run,) = [
-        entry.run
-        for entry in stored.read(RESULTS, check=False).entries
-        if "pool" in entry.run.workloads
-    ][:1]
+    kept = [entry.run for entry in stored.read(RESULTS, check=False).entries]
+    # The one with most slots: in a single short window a queue that grows may hardly do so.
+    run = max(kept, key=lambda run: len(run.workloads.get("pool", {}).get("slots", ())))
     (part,) = [one for one in split(run) if one.name == "pool"]
     for chart in sections.of(part).charts(part):
         words = [one["note"] for one in chart.records if "note" in one]
@@ -205,7 +203,7 @@ def test_the_picture_marks_little_s_law_and_the_queues_that_grow() -> None:
         in_use = 15.9 if "bimodal" in chart.title else 20.0
         few = len([slots for slots in run.workloads["pool"]["slots"] if slots < in_use])
         assert len(grown) in (few, few + 1)
-        assert all(int(rps) > 0 for rps in grown[:few])  # in one short window by chance few
+        assert all(int(rps) > 5 for rps in grown[:few])
 
 
 def test_each_number_of_slots_is_a_start_of_its_own() -> None:
