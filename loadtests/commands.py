@@ -21,7 +21,7 @@ from loadtests.runtime import (
 )
 from loadtests.runtime.compose import ComposeRuntime
 from loadtests.runtime.local import HOST, LocalRuntime
-from loadtests.runtime.process import is_free
+from loadtests.runtime.ports import is_free
 from services import folders
 
 PYTHON_VERSION = "3.11"  # the oldest that the locks serve

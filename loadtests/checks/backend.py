@@ -27,7 +27,7 @@ from statistics import median
 
 from loadtests.catalog import BACKEND, SERVICES
 from loadtests.runtime import environments
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 
 SCENARIOS = ("200:0.1", "1000:0.1", "8000:0.1", "200:0", "1000:0", "8000:0")
 REQUEST_ID = "0123456789abcdef"

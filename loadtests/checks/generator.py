@@ -27,7 +27,7 @@ from loadtests.checks.backend import (
     nginx_modules,
     running,
 )
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 
 # Requests/s over FastHttpUser's and over wrk's against static answers.
 TARGET_OVER_FAST, TARGET_OVER_WRK = 5.0, 0.5

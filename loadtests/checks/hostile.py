@@ -26,7 +26,8 @@ from loadtests.catalog import BACKEND
 from loadtests.errors import UsageError
 from loadtests.runtime import ServiceFailed, environments
 from loadtests.runtime.local import LocalRuntime
-from loadtests.runtime.process import ServiceProcess, fetch, free_port, raise_descriptor_limit
+from loadtests.runtime.ports import free_port
+from loadtests.runtime.process import ServiceProcess, fetch, raise_descriptor_limit
 from loadtests.runtime.tree import ProcessTree
 
 try:

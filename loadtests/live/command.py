@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from loadtests.runtime import Running, ServiceFailed, environments
 from loadtests.runtime.compose import ComposeRuntime
 from loadtests.runtime.container import ended, log_tail
 from loadtests.runtime.local import HOST, LocalRuntime
+from loadtests.runtime.ports import free_port
 from loadtests.runtime.process import READY_S, affinity, fetch, leashed
 
 
@@ -33,18 +33,17 @@ def run(runtime: LocalRuntime | ComposeRuntime, services: list[Service], port: i
 
 
 def _run_locally(runtime: LocalRuntime, services: list[Service], url: str) -> int:
-    """A service is installed, and its port taken, when it is chosen for the first time."""
-    ports = {service.name: _Port() for service in services}
+    """A service is installed, and listens on its port, when it is chosen for the first time."""
+    ports = {service.name: free_port() for service in services}
 
     @contextmanager
     def start(service: Service) -> Iterator[Running]:
         environments.ensure([service.name])
-        ports[service.name].release()
-        with runtime.service(service, ports[service.name].number) as running:
+        with runtime.service(service, ports[service.name]) as running:
             yield running
 
     variables = {
-        "TARGETS": " ".join(f"{name}=http://{HOST}:{port.number}" for name, port in ports.items()),
+        "TARGETS": " ".join(f"{name}=http://{HOST}:{port}" for name, port in ports.items()),
         "BACKEND_URL": runtime.backend_url,
     }
     with Keeper(url, services, start) as keeper, _locust(runtime, url, variables) as locust:
@@ -74,18 +73,6 @@ def _run_in_containers(runtime: ComposeRuntime, services: list[Service], url: st
             keeper.keep(is_up)
         said = f"Locust {ended(runtime.engine, locust)}"
         raise ServiceFailed(said, log_tail(runtime.engine, locust))
-
-
-class _Port:
-    """A port that nobody else gets before `release`: what is bound to it does not listen."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket()
-        self._socket.bind((HOST, 0))
-        self.number: int = self._socket.getsockname()[1]
-
-    def release(self) -> None:
-        self._socket.close()
 
 
 @contextmanager

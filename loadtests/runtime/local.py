@@ -30,12 +30,11 @@ from loadtests.runtime import (
     strangers,
 )
 from loadtests.runtime.generator import start_generator
+from loadtests.runtime.ports import free_port, is_free
 from loadtests.runtime.process import (
     READY_S,
     ServiceProcess,
     affinity,
-    free_port,
-    is_free,
     leashed,
     raise_descriptor_limit,
 )

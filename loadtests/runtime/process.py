@@ -199,25 +199,6 @@ def fetch(
         connection.close()
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on `port` now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
-
-
 def raise_descriptor_limit(needed: int) -> None:
     """Let this process and its children open `needed` descriptors; UnknownRuntime if it may not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

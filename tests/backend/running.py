@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 from services import folders
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 import psutil
 import pytest
 
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 from tests.backend.running import HELD_UP_S, Backend, command, environment, get
 
 Start = Callable[..., AbstractContextManager[Backend]]

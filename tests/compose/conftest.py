@@ -13,7 +13,7 @@ from loadtests import catalog
 from loadtests.catalog import ROOT
 from loadtests.runtime import compose
 from loadtests.runtime.engine import Engine, docker
-from loadtests.runtime.process import is_free
+from loadtests.runtime.ports import is_free
 
 SETTINGS = {"WORKERS": "1", "CONCURRENCY": "1000", "BACKEND_TIMEOUT_S": "10"}
 BUILD_S = 1200

@@ -21,7 +21,7 @@ from loadtests.errors import Failure, UsageError
 from loadtests.runtime.engine import Engine
 from loadtests.runtime.lease import LAPSES_S
 from loadtests.runtime.places import VARIABLES
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 from loadtests.runtime.project import Project, a_name, variables
 from tests.compose import another_machine
 from tests.compose.another_machine import HERE, HOST, AnotherMachine, relayed

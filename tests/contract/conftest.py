@@ -13,12 +13,12 @@ from loadtests import catalog, runtime
 from loadtests.catalog import FLOOR
 from loadtests.runtime import environments
 from loadtests.runtime.local import LocalRuntime
+from loadtests.runtime.ports import free_port
 from services import folders
 from tests.conftest import parameters
 from tests.contract import parts
 from tests.contract.client import ask, until
 from tests.contract.fake_backend import FakeBackend
-from tests.contract.fake_port import quiet_port
 from tests.contract.running import NOTHING, Containers, Etc, Service, local
 
 BLOCKED = "event loop, blocked"  # the model of a service that waits for one call at a time
@@ -106,7 +106,7 @@ def start(
     def run(
         name: str, ready: bool = True, etc: Etc = NOTHING, few: bool = False, **settings: str
     ) -> Iterator[Service]:
-        settings = {"PORT": str(quiet_port()), **settings}
+        settings = {"PORT": str(free_port()), **settings}
         is_contained = containers and name != catalog.BACKEND
         begin = containers.service if is_contained else local
         with begin(name, settings, etc=etc, few=few) as service:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import os
-import random
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-PORTS_EACH = 1250
+from loadtests.runtime.ports import free_port
+
 Serve = Callable[[socket.socket, int], None]
 
 
@@ -30,34 +28,12 @@ def pause(peer: socket.socket, pause_s: float) -> None:
     raise HangUp
 
 
-def quiet_port() -> int:
-    """A port that nobody listens on, and that no outgoing connection is given by the system.
-
-    Each process of a run has ports of its own: between this and the service's own bind()
-    nobody else may take it.
-    """
-    for _ in range(PORTS_EACH):
-        port = next(_ports)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise OSError("no port is free")
-
-
-def _own_ports() -> Iterator[int]:
-    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first, offset = 12_000 + process % 16 * PORTS_EACH, random.randrange(PORTS_EACH)
-    return (first + number % PORTS_EACH for number in itertools.count(offset))
-
-
-_ports = _own_ports()
-
-
 class Port:
     """Accepts connections while it listens; `serve` gets each, and its number from 1."""
 
     def __init__(self, serve: Serve, host: str = "127.0.0.1", number: int = 0) -> None:
         self._host = host
-        self.number = number or quiet_port()
+        self.number = number or free_port()
         self._serve = serve
         self._lock = threading.Lock()
         self._accepted = 0

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from loadtests import catalog
+from loadtests.runtime.ports import free_port
 from tests.contract.client import Connection, ask, check, echo, error, identified, together
 from tests.contract.conftest import Backend, Start
-from tests.contract.fake_port import quiet_port
 from tests.contract.running import Service
 from tests.contract.test_shutdown import DRAIN_S, MANY, busy, has_been_read
 
@@ -61,7 +61,7 @@ def test_info(start: Start, name: str, backend: Backend) -> None:
 
 
 def test_a_backend_that_is_broken_or_slow(start: Start, name: str, backend: Backend) -> None:
-    with start(name, BACKEND_URL=f"http://127.0.0.1:{quiet_port()}") as service:
+    with start(name, BACKEND_URL=f"http://127.0.0.1:{free_port()}") as service:
         answer = ask(service.url, "/?delay=0")
         assert (answer.status, list(answer.json())) == (502, ["error"])
     with start(name, BACKEND_URL=backend.url, BACKEND_TIMEOUT_S="0.2") as service:

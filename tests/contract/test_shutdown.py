@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from loadtests.runtime.process import is_free
+from loadtests.runtime.ports import is_free
 from tests.contract.client import (
     HELD_UP_S,
     Closed,

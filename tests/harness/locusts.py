@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.catalog import ROOT
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 
 LOCUSTFILE = ROOT / "loadtests" / "locustfile.py"
 PROBE = Path(__file__).with_name("probe.py")
@@ -51,7 +51,7 @@ def run(
         text=True,
         check=False,
     )
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1) and (folder / "stats.json").exists(), done.stderr
     return read(folder)
 
 

@@ -21,7 +21,8 @@ from loadtests.catalog import FLOOR, ROOT, load, names
 from loadtests.cli.main import run as waits
 from loadtests.cli.options import service_settings
 from loadtests.report.results import stored
-from loadtests.runtime.process import fetch, free_port, is_free
+from loadtests.runtime.ports import free_port, is_free
+from loadtests.runtime.process import fetch
 
 PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")

@@ -25,7 +25,8 @@ from loadtests.load.burn import bursts
 from loadtests.report.charts.theme import HUES
 from loadtests.runtime import ServiceFailed, Usage
 from loadtests.runtime.footprint import Footprint
-from loadtests.runtime.process import fetch, free_port
+from loadtests.runtime.ports import free_port
+from loadtests.runtime.process import fetch
 from services import contract
 
 

@@ -17,7 +17,7 @@ import pytest
 from servers import Request, Server, after_delay, correct
 
 from loadtests.catalog import ROOT
-from loadtests.runtime.process import free_port
+from loadtests.runtime.ports import free_port
 
 # A stream of 100 arrivals/s with few in flight, and one in a process that sleeps once.
 SPECIAL = f"""

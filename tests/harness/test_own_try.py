@@ -15,7 +15,8 @@ from loadtests.own import advice, listening
 from loadtests.own.trial import Measured
 from loadtests.record import Point
 from loadtests.runtime import environments
-from loadtests.runtime.process import fetch, free_port, is_free
+from loadtests.runtime.ports import free_port, is_free
+from loadtests.runtime.process import fetch
 from tests.harness.commandline import Command, until
 from tests.harness.own.started import PLAIN, plain, started, upstream
 from tests.harness.servers import Request, Server, response

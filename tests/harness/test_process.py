@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,8 @@ from conftest import SETTINGS, Stage
 
 from loadtests.runtime import ServiceFailed, environments, local, settings_of
 from loadtests.runtime.local import LocalRuntime
-from loadtests.runtime.process import ServiceProcess, fetch, free_port, is_free, leashed
+from loadtests.runtime.ports import free_port, is_free
+from loadtests.runtime.process import ServiceProcess, fetch, leashed
 from services import folders
 
 NOWHERE = {"BACKEND_URL": "http://127.0.0.1:9", **SETTINGS}
@@ -251,9 +251,3 @@ def test_cpu_of_a_process_that_has_ended_is_kept(
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert running.usage().cpu_s >= before.cpu_s > 0
-
-
-def test_a_free_port() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        assert not is_free(server.getsockname()[1])
-    assert is_free(free_port())

@@ -17,7 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
-from loadtests.runtime.process import fetch, free_port, is_free
+from loadtests.runtime.ports import free_port, is_free
+from loadtests.runtime.process import fetch
 
 PORT = free_port()
 UI = f"http://127.0.0.1:{PORT}"

@@ -13,7 +13,8 @@ import pytest
 from servers import Request, Server, after_delay, chunked, correct, in_pieces, reset, response
 
 from loadtests.catalog import ROOT
-from loadtests.runtime.process import free_port, raise_descriptor_limit
+from loadtests.runtime.ports import free_port
+from loadtests.runtime.process import raise_descriptor_limit
 
 # Users with other settings than the command line can give.
 IMPATIENT = f"""

@@ -32,7 +32,8 @@ from loadtests.load import clocks
 from loadtests.load.clocks import Clock
 from loadtests.runtime import LoadProcesses, UnknownRuntime
 from loadtests.runtime.local import LocalRuntime
-from loadtests.runtime.process import fetch, free_port
+from loadtests.runtime.ports import free_port
+from loadtests.runtime.process import fetch
 
 AHEAD_S = 86_400  # of the clock of this machine
 ANOTHER_CLOCK = ("unshare", "--time", "--monotonic", str(AHEAD_S), "--fork", "--kill-child")

@@ -12,7 +12,8 @@ from pathlib import Path
 from loadtests.catalog import BACKEND
 from loadtests.own.upstream import answer_any
 from loadtests.runtime import environments
-from loadtests.runtime.process import ServiceProcess, free_port, is_free
+from loadtests.runtime.ports import free_port, is_free
+from loadtests.runtime.process import ServiceProcess
 from tests.harness.commandline import until
 
 FOLDER = Path(__file__).parent
