@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 from loadtests import record
@@ -40,6 +41,7 @@ FIGURES = (
     *("added_p50_ms", "added_p99_ms", "added_p999_ms", "added_histogram", "fault"),
     "generator_processes",
 )
+MOST_APART_S = 0.2  # the length of a window, and the time between the looks at its ends
 
 
 def measure(
@@ -122,12 +124,14 @@ def fill(point: Point, window: dict[str, Any], used: dict[str, Any]) -> None:
     for name in FIGURES:
         if name in window:
             setattr(point, name, window[name])
-    cpu_s = used.pop("cpu_s")
+    cpu_s, between_s = used.pop("cpu_s"), used.pop("between_s", point.duration_s)
     used.pop("left", None)
     for name, value in used.items():
         setattr(point, name, value)
     point.rps = round((point.requests - point.failures) / point.duration_s, 2)
-    if point.requests and cpu_s >= 0:  # a process that ended takes with it what it used
+    # A process that ended takes with it what it used; and where the looks at it came late, it is
+    # the CPU time of another while.
+    if point.requests and cpu_s >= 0 and abs(between_s - point.duration_s) <= MOST_APART_S:
         point.cpu_ms_per_request = round(1000 * cpu_s / point.requests, 4)
 
 
@@ -159,7 +163,7 @@ def windows(
         assert generator.stdout is not None
         assert generator.stderr is not None
         info: dict[str, Any] = {}
-        before = Usage(0.0, 0)
+        before, opened = Usage(0.0, 0), 0.0
         held = Footprint()
         look: strangers.Look | None = None
         looks: list[dict[str, Any]] = []  # at what it holds, beside those at the ends of a window
@@ -188,6 +192,7 @@ def windows(
                     # Only now, and at the end before that: to read the other takes CPU of the
                     # service's where it runs in a container.
                     before = running.usage()
+                    opened = perf_counter()
                     laps.lap("warming_up_s")
                     if kind.faulty:
                         _looked(generator)
@@ -201,9 +206,11 @@ def windows(
                     looks.append({"when": event["when"], **holdings.look(running)})
                 case "over":
                     after = running.usage()
+                    between_s = perf_counter() - opened
                     still = running.footprint(kind.switches)
                     seen.append(holdings.used(kind, before, held, after, still))
                     cpus = runtime.service_cpus, runtime.load_cpus
+                    seen[-1]["between_s"] = between_s
                     seen[-1] |= strangers.shares(look, runtime.look(), *cpus)
                     laps.lap("measuring_s")
                     if kind.faulty:

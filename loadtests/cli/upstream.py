@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from loadtests.cli import options
-
 
 def run(
     delay: Annotated[
-        float, typer.Option(parser=options.seconds, help="of each answer: 100ms")
-    ] = 0.1,
+        str, typer.Option(help="of each answer: 100ms; or drawn for each: 'lognormal 0.1 1'")
+    ] = "0.1",
     port: Annotated[str, typer.Option(help="that it listens on")] = "9000",
     body: Annotated[int, typer.Option(help="bytes of an answer's body")] = 0,
 ) -> int:

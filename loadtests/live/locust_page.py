@@ -12,8 +12,8 @@ from argparse import ArgumentTypeError
 from flask import Flask, Response, jsonify, render_template, request
 
 from loadtests.live.session import Refused, Session
+from loadtests.live.users import valid_delay
 from loadtests.load.open_user import valid_rate
-from loadtests.load.users import valid_delay
 
 
 def extend(app: Flask, session: Session) -> None:

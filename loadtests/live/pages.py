@@ -14,11 +14,12 @@ from loadtests import quantities
 from loadtests.live.choice import first
 from loadtests.live.figures import SHOWN_S, WINDOW_S
 from loadtests.live.session import BURST_S, TURN_S, Refused, Session
+from loadtests.live.users import DRAWN, ServiceUser, valid_delay
 from loadtests.load.open_user import valid_rate
-from loadtests.load.users import valid_delay
+from loadtests.workloads.faults import BACKEND
 
 HERE = Path(__file__).parent
-MOST_SERVICES, MOST_USERS, MORE_USERS, FREEZE_S = 4, 2000, 100, 1.0
+MOST_SERVICES, MOST_USERS, MORE_USERS, FREEZE_S, FAULT_S = 4, 2000, 100, 1.0, 2.0
 
 
 def add(app: Flask, session: Session) -> None:
@@ -38,7 +39,10 @@ def add(app: Flask, session: Session) -> None:
     def page() -> str:
         choice = {"services": _names(session), "last": _last(session), "most": MOST_SERVICES}
         seconds = {"turn": TURN_S, "freeze": FREEZE_S, "burst": BURST_S, "window": WINDOW_S}
-        return render_template("live.html", choice=choice, seconds=seconds)
+        seconds["fault"] = FAULT_S
+        return render_template(
+            "live.html", choice=choice, seconds=seconds, faults=BACKEND, delays=DRAWN
+        )
 
     @live.get("/figures")
     def figures() -> Response:
@@ -65,6 +69,11 @@ def add(app: Flask, session: Session) -> None:
     @live.post("/<any(stop, more, freeze, block):button>")
     def press(button: str) -> Response:
         buttons[button]()
+        return jsonify({})
+
+    @live.post("/fault")
+    def fault() -> Response:
+        session.fault(str(request.get_json().get("fault")), FAULT_S)
         return jsonify({})
 
     app.register_blueprint(live)
@@ -119,7 +128,7 @@ def _figures(session: Session) -> dict[str, Any]:
     """All that the page shows anew every second."""
     options, now = session.environment.parsed_options, time.monotonic()
     assert options is not None
-    delay_s = float(options.delay)
+    delay_s = ServiceUser.mean_s()
     each_rps = session.rate_rps or (1 / delay_s if delay_s else None)
     loaded, services = session.loaded(), {}
     for name in session.chosen:

@@ -17,6 +17,7 @@ from loadtests.live.users import Kinds
 from loadtests.load import burn
 from loadtests.load.connection import Connection
 from loadtests.load.failure import RequestFailed
+from loadtests.workloads import faults
 
 START_S = 300.0  # for a service that is not up yet, and may have to be installed
 STOP_S = 30.0
@@ -135,12 +136,13 @@ class Session:
 
     def freeze(self, seconds: float) -> None:
         """Have the backend answer nothing for so long; Refused where it does not do it."""
-        if not self.backend_url:
-            raise Refused("the backend's address is not known: set BACKEND_URL")
-        self._mark("backend frozen")
-        ask = b"POST /stall/%s HTTP/1.1\r\nHost: live\r\nContent-Length: 0\r\n\r\n"
-        if failure := _asked(self.backend_url, ask % f"{seconds:g}".encode()):
-            raise Refused(f"the backend did not freeze: {failure}")
+        self._disturb(f"/stall/{seconds:g}", "backend frozen")
+
+    def fault(self, kind: str, seconds: float) -> None:
+        """Have all calls meet a fault of the backend for so long; Refused as above."""
+        if kind not in faults.BACKEND:
+            raise Refused(f"no fault {kind!r}")
+        self._disturb(f"/fault/{kind}/1/{seconds:g}", f"backend: {kind}")
 
     def block(self) -> None:
         """Have each loaded service compute for a second; Refused without a test."""
@@ -203,6 +205,14 @@ class Session:
                 self._begin()
                 gevent.sleep(TURN_S)
                 self._stop_users()
+
+    def _disturb(self, path: str, mark: str) -> None:
+        if not self.backend_url:
+            raise Refused("the backend's address is not known: set BACKEND_URL")
+        self._mark(mark)
+        ask = f"POST {path} HTTP/1.1\r\nHost: live\r\nContent-Length: 0\r\n\r\n"
+        if failure := _asked(self.backend_url, ask.encode()):
+            raise Refused(f"the backend did not do it: {failure}")
 
     def _mark(self, text: str) -> None:
         self.marks.append((time.monotonic(), text))

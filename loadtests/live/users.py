@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import random
 from argparse import ArgumentTypeError
-from contextlib import suppress
-from typing import Any
+from itertools import repeat
+from typing import Any, ClassVar
 
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -15,29 +15,75 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.load import users
 from loadtests.load.address import address
-from loadtests.load.open_user import ARRIVALS, OpenUser, valid_rate
+from loadtests.load.drawn_user import DrawnUser
+from loadtests.load.open_user import ARRIVALS, valid_rate
+from loadtests.workloads import delays
+from loadtests.workloads.delays import Delays
+from services import contract
 
+# Examples of delays that are drawn, and what their numbers are.
+DRAWN = {
+    "lognormal 0.1 1": "mean and sigma",
+    "bimodal 0.05 3 0.01": "most, the others, and the share of those",
+}
+SEED = "live"
 IN_TURN = 10  # so many delays a request may wait, in a service with fewer slots than users
 
 
-class ServiceUser(users.DelayUser, OpenUser):
+class ServiceUser(DrawnUser):
     """Closed, or open where there is a rate. Without a service it loads Locust's `--host`.
 
-    It sends nothing where that is none.
+    It sends nothing where that is none. `delay` is a number, or names delays that are drawn.
     """
 
     service = ""
     url = ""
+    delays: ClassVar[Delays | None] = None  # those of `delay`; None where it is wrong
 
     def on_start(self) -> None:
         self.host = self.url or self.host  # Locust writes the form's host over the class's
-        if wrong(self.host):
+        if wrong(self.host) or self.delays is None:
             raise StopUser
         super().on_start()
 
     @classmethod
     def label(cls) -> str:
-        return f"{cls.service} {super().label()}".strip()
+        return f"{cls.service} {cls.route.decode()}{cls.delay}".strip()
+
+    @classmethod
+    def mean_s(cls) -> float:
+        return cls.delays.mean_s if cls.delays else 0.0
+
+    @classmethod
+    def begin_delays(cls) -> None:
+        """Have the next request take the first of the delays, which are the same in each class."""
+        if cls.delays:
+            of_seed = cls.own(cls.delays.drawn(SEED))
+            cls.drawn = repeat(cls.delay.encode()) if is_number(cls.delay) else of_seed
+
+
+def is_number(text: str) -> bool:
+    """Whether a text says one delay, or what was meant to be one."""
+    return text.partition(" ")[0] not in delays.MADE
+
+
+def delays_of(text: str) -> Delays:
+    """The delays that a text names, a number or a form with its own; else ArgumentTypeError."""
+    if is_number(text):
+        try:
+            return delays.constant(float(contract.checked_delay(text)))
+        except contract.Problem:
+            needed = f"a number from 0 to 60, such as 0.1, or {' or '.join(DRAWN)}"
+            raise ArgumentTypeError(f"must be {needed}, not {text!r}") from None
+    if mistake := delays.mistake(text):
+        raise ArgumentTypeError(f"is wrong: {mistake}")
+    return delays.parse(text)
+
+
+def valid_delay(text: str) -> str:
+    """`text` if it names delays; else ArgumentTypeError."""
+    delays_of(text)
+    return text
 
 
 def wrong(host: str | None) -> str:
@@ -80,9 +126,9 @@ def add_options(parser: LocustArgumentParser, services: list[str], last: dict[st
         )
     parser.add_argument(
         "--delay",
-        type=users.valid_delay,
+        type=valid_delay,
         default=last.get("delay", "0.1"),
-        help="of the backend, seconds",
+        help=f"of the backend, seconds; or, drawn, such as {' or '.join(DRAWN)}",
     )
     parser.add_argument(
         "--rate",
@@ -102,18 +148,24 @@ def configure(environment: Environment) -> None:
     """Take over what the command line or the form says; so in every process, when a test starts."""
     options = environment.parsed_options
     assert options is not None
-    ServiceUser.delay = options.delay
-    with suppress(ValueError):  # from the form: the service says what is wrong with it
-        ServiceUser.timeout_s = users.RawHttpUser.timeout_s + IN_TURN * float(options.delay)
+    ServiceUser.delay, ServiceUser.delays = options.delay, None
+    try:
+        ServiceUser.delays = delays_of(options.delay)
+    except ArgumentTypeError as error:  # from a form that nobody has checked
+        logging.error("--delay %s: nothing is sent", error)
+    ServiceUser.timeout_s = users.RawHttpUser.timeout_s + IN_TURN * ServiceUser.mean_s()
     ServiceUser.arrivals = options.arrivals
     try:
         ServiceUser.rate_rps = float(valid_rate(options.rate) or 0) or None
-    except ArgumentTypeError as error:  # from a form that nobody has checked
+    except ArgumentTypeError as error:
         logging.error("--rate %s: nothing is sent", error)
         ServiceUser.rate_rps = 0.0
     if not ServiceUser.abstract and (line := wrong(environment.host)):
         logging.error("%s: nothing is sent", line)
     _take_part(environment)
+    ServiceUser.begin_delays()
+    for kind in ServiceUser.__subclasses__():
+        kind.begin_delays()
 
 
 def _take_part(environment: Environment) -> None:

@@ -126,10 +126,6 @@ class OpenUser(RawHttpUser):
         else:
             self._workers.append(self.worker(self, due, head))
 
-    def next_head(self) -> bytes:
-        """The beginning of the request that arrives now; the same for all by default."""
-        return self.beginning
-
     def _busy(self) -> int:
         """How many of its requests are in flight."""
         return len(self._workers) - len(self.idle)
@@ -186,7 +182,7 @@ class Worker:
             connection.close()
 
     def _request(self, due: float, head: bytes) -> bytes:
-        self.due, self.head, self.id = due, head, self.user.next_id()
+        self.due, self.head, self.id = due, head, self.user.next_id(head)
         self.sent = perf_counter()
         self.user.late += self.sent - due > LATE_S
         return self.user.message(head, self.id)

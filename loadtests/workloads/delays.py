@@ -54,10 +54,10 @@ class Delays:
         """Delays without end, in whole milliseconds; those of a seed are always the same."""
         if self.recorded:
             while True:
-                yield from map(_whole, self.recorded)
+                yield from map(whole, self.recorded)
         rng = random.Random(seed)
         while True:
-            yield _whole(self.quantile(rng.random()))
+            yield whole(self.quantile(rng.random()))
 
 
 def parse(text: str) -> Delays:
@@ -101,7 +101,7 @@ def spelled(text: str) -> str:
 
 def constant(delay_s: float) -> Delays:
     """Delays that are all alike, of any length."""
-    return Delays("constant", delay_s, delay_s**2, lambda share: delay_s, _whole(delay_s))
+    return Delays("constant", delay_s, delay_s**2, lambda share: delay_s, whole(delay_s))
 
 
 def _constant(delay_s: float) -> Delays:
@@ -126,7 +126,7 @@ def _lognormal_drawn(median_s: float, sigma: float) -> float:
     """The mean of what is drawn, by the normal density in steps from -8 to 8 deviations."""
     steps = [number / 100 for number in range(-800, 801)]
     chances = [exp(-(z**2) / 2) for z in steps]
-    delays = [_whole(median_s * exp(sigma * z)) for z in steps]
+    delays = [whole(median_s * exp(sigma * z)) for z in steps]
     drawn = (chance * delay_s for chance, delay_s in zip(chances, delays, strict=True))
     return sum(drawn) / sum(chances)
 
@@ -136,7 +136,7 @@ def _bimodal(short_s: float, long_s: float, share: float) -> Delays:
     _check(0 < share < 1, "the share of long delays must be between 0 and 1")
     mean_s = (1 - share) * short_s + share * long_s
     squares_s2 = (1 - share) * short_s**2 + share * long_s**2
-    drawn_s = (1 - share) * _whole(short_s) + share * _whole(long_s)
+    drawn_s = (1 - share) * whole(short_s) + share * whole(long_s)
 
     def quantile(at: float) -> float:
         return short_s if at < 1 - share else long_s
@@ -163,7 +163,7 @@ def _recorded(times_s: Sequence[float]) -> Delays:
     def quantile(share: float) -> float:
         return rising[min(int(share * len(rising)), len(rising) - 1)]
 
-    drawn_s = sum(map(_whole, rising)) / len(rising)
+    drawn_s = sum(map(whole, rising)) / len(rising)
     return Delays(RECORDED, mean_s, squares_s2, quantile, drawn_s, tuple(times_s))
 
 
@@ -188,5 +188,6 @@ def _check(holds: bool, otherwise: str) -> None:
         raise WrongDelays(otherwise)
 
 
-def _whole(delay_s: float) -> float:
+def whole(delay_s: float) -> float:
+    """In whole milliseconds, within what the backend takes."""
     return min(max(round(delay_s, 3), SHORTEST_S), LONGEST_S)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import re
 import resource
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from functools import partial
 from json import dumps
 
@@ -56,8 +58,8 @@ class Backend:
         self.drained = loop.create_future()
         # By the delay as written: its lane, and the answer up to the id for each length of id.
         self.usual: dict[bytes, tuple[Lane, list[bytes]]] = {}
-        # The delay, and bytes of a body, of a call of any path and method, where it is answered.
-        self.any: tuple[str, int] | None = None
+        # The delays, and bytes of a body, of calls of any path and method, where it is answered.
+        self.any: tuple[Iterator[str], int] | None = None
         self.faults = Faults(self)
 
     def learn(self, text: bytes) -> None:
@@ -147,19 +149,20 @@ class Backend:
         return respond(200, HEALTHY, request)
 
     def reply_set_any(self, request: Request) -> bytes:
-        """Answer POST /any/S or /any/S/BYTES: from now on any other path is a call, too."""
-        delay, _, size = request.path[len(SET_ANY) :].decode().partition("/")
+        """Answer POST /any/S,S,… or /any/S,S,…/BYTES: from now on any other path is a call."""
+        seconds, _, size = request.path[len(SET_ANY) :].decode().partition("/")
         try:
-            text = contract.checked_delay(delay)
+            delays = [contract.checked_delay(text) for text in seconds.split(",")]
             if not _size(size) or int(size or 0) > MAX_ANY_BODY:
                 raise contract.Problem(400, BAD_ANY)
         except contract.Problem as refusal:
             return respond(400, contract.error_body(str(refusal)), request)
-        self.any = text, int(size or 0)
+        self.any = itertools.cycle(delays), int(size or 0)
         return respond(200, HEALTHY, request)
 
-    def reply_any(self, request: Request, text: str, size: int) -> tuple[bytes, Lane]:
+    def reply_any(self, request: Request, delays: Iterator[str], size: int) -> tuple[bytes, Lane]:
         """The answer to any request: as that of GET /delay/S, filled up to `size` bytes."""
+        text = next(delays)
         try:
             request_id = contract.checked_request_id(request.request_id, contract.MAX_CALL_ID)
         except contract.Problem:  # whoever calls need not know the contract

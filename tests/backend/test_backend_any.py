@@ -48,8 +48,17 @@ def test_its_own_routes_stay_what_they_are(backend: Backend) -> None:
     assert backend.ask(get("/health", method="POST")).status == 405
 
 
-@pytest.mark.parametrize(
-    "text", ["", "61", "x", "0.1/x", "0.1/-1", f"0.1/{(1 << 20) + 1}", "0.1/" + "9" * 5000]
-)
+def test_several_delays_are_taken_in_turn(backend: Backend) -> None:
+    assert setting(backend, "0.01,0.02,0.03/100") == 200
+    answers = [backend.get("/orders") for _ in range(5)]
+    assert [answer.json()["delay"] for answer in answers] == [0.01, 0.02, 0.03, 0.01, 0.02]
+    assert {len(answer.body) for answer in answers} == {100}
+
+
+BAD_DELAYS = ("", "61", "x", "0.1,", ",0.1", "0.1,x", "0.1,61")
+BAD_SIZES = ("x", "-1", f"{(1 << 20) + 1}", "9" * 5000)
+
+
+@pytest.mark.parametrize("text", [*BAD_DELAYS, *(f"0.1/{size}" for size in BAD_SIZES)])
 def test_a_bad_one(backend: Backend, text: str) -> None:
     assert setting(backend, text) == 400

@@ -52,8 +52,10 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     # Other processes on the core must not make the points of a test invalid.
     monkeypatch.setattr(rules, "MAX_GENERATOR_CPU", 9.0)
     monkeypatch.setattr(surroundings, "RULES", ())
-    # Their windows are short: of half a second a pause of the machine may be the half.
+    # Their windows are short: of half a second a pause of the machine may be the half, and one
+    # before it brings a round of answers in.
     monkeypatch.setattr(rules, "MIN_REQUESTS", 5)
+    monkeypatch.setattr(rules, "MAX_EFFICIENCY", 1.5)
     monkeypatch.setattr(rules, "LITTLE", 0.5)
     # They take seconds; the tests that are about them undo this.
     monkeypatch.setattr(instruments, "measure", lambda runtime: None)

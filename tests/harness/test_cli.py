@@ -54,7 +54,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (("bench", "--profile"), "requires an argument"),
         (("bench", "x"), "unexpected extra argument"),
         (("ladder", "--rounds", "0"), "'--rounds'"),
-        (("upstream", "--delay", "0,2"), "not 0,2: write 0.2"),
+        (("try", "http://127.0.0.1:1", "--delay", "0,2"), "not 0,2: write 0.2"),
         (("try", "http://127.0.0.1:1", "--delay", "1m"), "seconds, like 0.2 or 200ms, not 1m"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ import servers
 from commandline import until
 
 from loadtests import catalog
+from loadtests.catalog import ROOT
 from loadtests.live import keeper
 from loadtests.live.choice import first
 from loadtests.live.figures import SHOWN_S, Figures, Report, Tally
@@ -146,6 +148,11 @@ REFUSED = {
     "unknown": ({"services": ["a", "c"]}, "no service 'c'"),
     "no list": ({"services": "ab"}, "choose one to 4"),
     "delay": ({"delay": "soon"}, "the delay must be a number from 0 to 60, such as 0.1"),
+    "delays": (
+        {"delay": "lognormal 0.1"},
+        "the delay is wrong: delays must be constant S, lognormal",
+    ),
+    "a file": ({"delay": "file /etc/hosts"}, "the delay must be a number from 0 to 60"),
     "users": ({"load": "many"}, "users must be a whole number from 1 to 2000, not many"),
     "no users": ({"load": "0"}, "users must be a whole number"),
     "rate": ({"by": "rate", "load": "-1"}, "the rate must be a number from 0 to 100000"),
@@ -208,6 +215,37 @@ def test_what_does_not_start_or_ends_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert heard[3]["up"] == []
     assert heard[4]["up"] == ["tornado"]  # it was still wanted, and started again
     assert stopped == ["tornado", "tornado"]
+
+
+def test_delays_are_drawn_alike_for_each_service() -> None:
+    script = """
+from itertools import islice
+from locust.env import Environment
+from types import SimpleNamespace
+from loadtests.live import users
+
+a, b = users.kinds("a=http://127.0.0.1:1 b=http://127.0.0.1:2").values()
+
+def configured(delay):
+    options = SimpleNamespace(delay=delay, rate="", arrivals="poisson")
+    users.configure(Environment(parsed_options=options))
+    return [list(islice(kind.drawn, 50)) for kind in (a, b)]
+
+one, other = configured("lognormal 0.1 1")
+assert one == other and len(set(one)) > 20, (one, other)
+assert configured("lognormal 0.1 1") == [one, other]
+assert (a.label(), a.mean_s()) == ("a /?delay=lognormal 0.1 1", 0.1)
+one, other = configured("0.05")
+assert one == other == [b"0.05"] * 50
+assert (a.label(), a.mean_s()) == ("a /?delay=0.05", 0.05)
+users.configure(Environment(parsed_options=SimpleNamespace(delay="x", rate="", arrivals="even")))
+assert a.delays is None and a.mean_s() == 0
+"""
+    asked = [sys.executable, "-c", script]
+    done = subprocess.run(asked, cwd=ROOT, timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--delay must be a number from 0 to 60, such as 0.1, or lognormal" in done.stderr
+    assert "not 'x': nothing is sent" in done.stderr
 
 
 def post(url: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -284,5 +322,13 @@ def test_with_a_worker_the_page_is_the_master_s(distributed: str) -> None:
     assert figures["a"]["cpu"] is None
     status, said = post(distributed, "freeze", {})
     assert (status, said["error"]) == (400, "the backend's address is not known: set BACKEND_URL")
+    assert post(distributed, "fault", {"fault": "silent"}) == (400, said)
+    assert post(distributed, "fault", {"fault": "no"}) == (400, {"error": "no fault 'no'"})
+    drawn = {**start, "delay": "bimodal 0.02 0.06 0.5"}
+    assert post(distributed, "start", drawn) == (200, {})
+    assert until(lambda: all(one["rps"] and one["limit_rps"] for one in shown().values()), 60)
+    for one in shown().values():
+        assert one["failures"] == 0
+        assert one["limit_rps"] <= 5 / 0.04 + 0.001  # of as many users as there were so far
     assert post(distributed, "stop", {}) == (200, {})
     assert post(distributed, "more", {}) == (400, {"error": "no test runs"})

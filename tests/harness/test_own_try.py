@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -13,6 +15,7 @@ from loadtests.catalog import ROOT
 from loadtests.errors import UsageError
 from loadtests.own import advice, listening
 from loadtests.own.trial import Measured
+from loadtests.own.upstream import _delays
 from loadtests.record import Point
 from loadtests.runtime import environments
 from loadtests.runtime.ports import free_port, is_free
@@ -151,10 +154,44 @@ def test_an_upstream_answers_until_ctrl_c(tmp_path: Path) -> None:
     assert is_free(port) and not list(tmp_path.iterdir())
 
 
+def test_an_upstream_with_drawn_delays_and_faults() -> None:
+    port = free_port()
+    asked = ("upstream", "--delay", "bimodal 0.01 0.1 0.5", "--port", str(port))
+    with Command(*asked, command=WAITS) as command:
+        url = f"http://127.0.0.1:{port}"
+        command.until_it_says(f"curl -X POST {url}/fault/500/0.1/10")
+        answers = [json.loads(fetch(f"{url}/orders/{number}")[1]) for number in range(30)]
+        assert {answer["delay"] for answer in answers} == {0.01, 0.1}
+        assert fetch(f"{url}/fault/500/1/60", "POST")[0] == 200
+        assert fetch(f"{url}/orders/1")[0] == 500
+        assert fetch(f"{url}/reset", "POST")[0] == 200
+        assert fetch(f"{url}/orders/1")[0] == 200
+        command.interrupt()
+        assert command.end()[0] == 0
+
+
+def test_delays_of_an_upstream(tmp_path: Path) -> None:
+    """All together have the mean and the tail that they should; those of a file keep its order."""
+    assert _delays("200ms") == [0.2]
+    drawn = _delays("bimodal 0.05 3 0.01")
+    assert (len(drawn), drawn.count(3.0), drawn.count(0.05)) == (1000, 10, 990)
+    assert drawn != sorted(drawn)
+    assert fmean(_delays("lognormal 0.1 1")) == pytest.approx(0.1, rel=0.02)
+    recorded = tmp_path / "recorded"
+    recorded.write_text("0.2\n0.05\n1.5\n")
+    assert _delays(f"file {recorded}") == [0.2, 0.05, 1.5]
+    recorded.write_text("0.1 0.3\n" * 1000)
+    many = _delays(f"file {recorded}")
+    assert (len(many), many.count(0.1)) == (1000, 500)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--delay", "61"], "--delay must be from 0 to 60"),
+        (["--delay", "61"], "--delay must be seconds, like 0.2 or 200ms, from 0 to 60"),
+        (["--delay", "0,2"], "not 0,2: write 0.2"),
+        (["--delay", "lognormal 0.1"], "--delay: delays must be constant S, lognormal MEAN SIGMA"),
+        (["--delay", "lognormal 50 1"], "more than 1 % from it"),
         (["--body", "-1"], "--body must be from 0"),
         (["--port", "0"], "--port must be a port"),
     ],

@@ -203,6 +203,10 @@ def test_its_buttons(browser: webdriver.Chrome) -> None:
         assert until(lambda one=service: 0 < number(browser, one, "p99") < 800, 120)
     press(browser, "Block the loop for 1 s")
     assert until(lambda: "loop blocked" in browser.find_element(By.CSS_SELECTOR, "svg").text, 30)
+    Select(field(browser, "fault")).select_by_visible_text("answers 500")
+    press(browser, "For 2 s the backend")
+    assert until(lambda: "failures just now" in browser.find_element(By.ID, "cards").text, 30)
+    assert until(lambda: "failures just now" not in browser.find_element(By.ID, "cards").text, 60)
     press(browser, "100 more users")
     for service in (FIRST, SECOND):
         assert until(lambda one=service: number(browser, one, "users") == 130, 60)

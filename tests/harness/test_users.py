@@ -349,12 +349,15 @@ def test_a_bad_delay_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = locusts.command("--headless", "--delay=nan", "--host", "http://127.0.0.1:1")
     done = subprocess.run(asked, timeout=60, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "from 0 to 60, such as 0.1, not 'nan'" in done.stderr
+    assert (
+        "from 0 to 60, such as 0.1, or lognormal 0.1 1 or bimodal 0.05 3 0.01, not 'nan'"
+        in done.stderr
+    )
 
     monkeypatch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # not this process
-    from loadtests.load.users import valid_delay
+    from loadtests.live.users import DRAWN, valid_delay
 
-    for good in ("0", "0.1", "0.10", "9", "59.999999", "60", "60.0"):
+    for good in ("0", "0.1", "0.10", "9", "59.999999", "60", "60.0", *DRAWN):
         assert valid_delay(good) == good
     for bad in (
         "-1",

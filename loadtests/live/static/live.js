@@ -22,7 +22,8 @@ form.addEventListener("submit", async (event) => {
   await update();
 });
 for (const button of document.querySelectorAll("[data-press]")) {
-  button.addEventListener("click", () => post(button.dataset.press, {}).then(update));
+  const fault = button.closest(".fault")?.querySelector("select");
+  button.addEventListener("click", () => post(button.dataset.press, { fault: fault?.value }).then(update));
 }
 poll();
 
@@ -119,7 +120,7 @@ function fill(card, one, now, top) {
 }
 
 function limitOf(one, { by, delay }) {
-  if (!one.limit_rps) return Number(delay) ? "" : "no limit";
+  if (!one.limit_rps) return Number(delay) === 0 ? "no limit" : "";
   return `of the ${by === "rate" ? "rate at random" : "limit"}, ${number(one.limit_rps)}/s`;
 }
 

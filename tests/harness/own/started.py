@@ -27,7 +27,7 @@ def upstream(delay_s: float = 0.05) -> Iterator[str]:
     settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
     with ServiceProcess(BACKEND, settings) as backend:
         backend.wait_ready()
-        answer_any(backend.url, delay_s, 0)
+        answer_any(backend.url, [delay_s], 0)
         yield backend.url
 
 
