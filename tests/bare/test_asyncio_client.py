@@ -118,15 +118,15 @@ def test_a_connection_that_the_answer_closes_is_not_kept() -> None:
 
 def test_calls_above_concurrency_wait() -> None:
     async def behave(server: Server, reader: object, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
         writer.write(ANSWER)
 
     async def use(backend: Backend, server: Server) -> None:
-        # Five rounds of 20 ms, each of three: waiting is not bounded by the timeout.
+        # Five rounds of 0.2 s, each of three: waiting is not bounded by the timeout.
         calls = [backend.call("0", str(number)) for number in range(15)]
         assert await asyncio.gather(*calls) == [b"{}"] * 15
 
-    server = run(behave, use, concurrency=3, backend_timeout_s=0.09)
+    server = run(behave, use, concurrency=3, backend_timeout_s=0.8)
     assert (server.peak, server.connections) == (3, 3)
 
 
@@ -197,14 +197,14 @@ def test_a_silent_backend_is_slow() -> None:
 
 def test_every_byte_restarts_the_timeout() -> None:
     async def behave(server: Server, reader: object, writer: asyncio.StreamWriter) -> None:
-        for index in range(0, len(ANSWER), 10):
-            await asyncio.sleep(0.05)
-            writer.write(ANSWER[index : index + 10])
+        for index in range(0, len(ANSWER), 5):
+            await asyncio.sleep(0.2)
+            writer.write(ANSWER[index : index + 5])
 
     async def use(backend: Backend, server: Server) -> None:
         assert await backend.call("0", "") == b"{}"
 
-    run(behave, use, backend_timeout_s=0.2)
+    run(behave, use, backend_timeout_s=0.8)
 
 
 def test_the_connection_of_a_cancelled_call_is_closed() -> None:

@@ -19,7 +19,7 @@ with pytest.MonkeyPatch.context() as patch:
     from bare.socket_client import Backend
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-TIMEOUT_S = 0.3
+TIMEOUT_S = 1.0
 Behave = Callable[[socket.socket, bytes, int], None]
 
 
@@ -241,7 +241,7 @@ def test_a_silent_backend_times_out(sent: bytes) -> None:
 
 
 def test_slow_bit_by_bit_is_not_silent() -> None:
-    pieces = [ANSWER[i : i + 10] for i in range(0, len(ANSWER), 10)]
+    pieces = [ANSWER[i : i + 5] for i in range(0, len(ANSWER), 5)]
     with calling(says(*pieces, pause_s=TIMEOUT_S / 3)) as (backend, _):
         assert backend.call("0", "a") == b"{}"
 
