@@ -219,7 +219,8 @@ def test_the_live_page_is_the_master_s(stack: Stack) -> None:
     assert fetch(f"{UI}/live/freeze", "POST") == (200, b"{}\n")
 
 
-def test_a_run_started_in_the_web_ui_is_made_by_both_workers(stack: Stack) -> None:
+@pytest.mark.parametrize("delay", ["0.05", "lognormal 0.05 1"])
+def test_a_run_started_in_the_web_ui_is_made_by_both_workers(stack: Stack, delay: str) -> None:
     def report() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(fetch(f"{UI}/stats/requests")[1])
         return found
@@ -227,7 +228,7 @@ def test_a_run_started_in_the_web_ui_is_made_by_both_workers(stack: Stack) -> No
     def users() -> list[int]:
         return [worker["user_count"] for worker in report()["workers"]]
 
-    form = {"user_count": "10", "spawn_rate": "10", "host": "", "service": "sanic", "delay": "0.05"}
+    form = {"user_count": "10", "spawn_rate": "10", "host": "", "service": "sanic", "delay": delay}
     with urlopen(f"{UI}/swarm", urlencode(form).encode(), timeout=10) as answer:
         assert json.load(answer)["success"]
     try:
@@ -235,7 +236,8 @@ def test_a_run_started_in_the_web_ui_is_made_by_both_workers(stack: Stack) -> No
         assert until(lambda: report()["total_rps"] > 0, 15)
         found = report()
         assert found["errors"] == []
-        assert [entry["name"] for entry in found["stats"]] == ["sanic /?delay=0.05", "Aggregated"]
+        names = [entry["name"] for entry in found["stats"]]
+        assert names == [f"sanic /?delay={delay}", "Aggregated"]
     finally:
         assert fetch(f"{UI}/stop", "POST")[0] == 200
     assert until(lambda: report()["state"] == "stopped", 15)

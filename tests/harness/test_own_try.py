@@ -48,7 +48,8 @@ def test_a_service_with_few_slots_and_a_known_delay(tmp_path: Path) -> None:
         status, said, _ = tried(
             f"{url}/orders/1", "--users", "2,20", "--delay", "0.1", cwd=tmp_path
         )
-    assert status == 0, said
+    # A pause of the machine may have the users begin together, which is told.
+    assert status == 0 or re.search("20 users: not to be believed: .*: a herd", said), said
     assert f"process {pid} (" in said and "found by port" in said
     table = rows(said)
     assert [table[users][1] for users in (2, 20)] == ["20", "200"]  # the limit
