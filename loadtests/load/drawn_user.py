@@ -24,7 +24,7 @@ class DrawnUser(DelayUser, OpenUser):
 
     def on_start(self) -> None:
         super().on_start()
-        self.opening = self.beginning.replace(DRAWN, b"%s")
+        self.before, _, self.after = self.beginning.partition(DRAWN)
 
     @classmethod
     def path(cls) -> bytes:
@@ -38,7 +38,7 @@ class DrawnUser(DelayUser, OpenUser):
         return super().next_id(head) + b"-" + head
 
     def message(self, head: bytes, request_id: bytes) -> bytes:
-        return super().message(self.opening % head, request_id)
+        return super().message(self.before + head + self.after, request_id)
 
     def is_right(self, body: bytes | bytearray, request_id: bytes) -> bool:
         delay = request_id.rpartition(b"-")[2]
