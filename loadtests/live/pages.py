@@ -38,11 +38,10 @@ def add(app: Flask, session: Session) -> None:
     @live.get("/")
     def page() -> str:
         choice = {"services": _names(session), "last": _last(session), "most": MOST_SERVICES}
-        seconds = {"turn": TURN_S, "freeze": FREEZE_S, "burst": BURST_S, "window": WINDOW_S}
-        seconds["fault"] = FAULT_S
-        return render_template(
-            "live.html", choice=choice, seconds=seconds, faults=BACKEND, delays=DRAWN
-        )
+        seconds = {"turn": TURN_S, "burst": BURST_S, "window": WINDOW_S}
+        seconds |= {"freeze": FREEZE_S, "fault": FAULT_S}
+        known = {"seconds": seconds, "faults": BACKEND, "delays": DRAWN}
+        return render_template("live.html", choice=choice, **known)
 
     @live.get("/figures")
     def figures() -> Response:

@@ -57,9 +57,10 @@ class ServiceUser(DrawnUser):
     @classmethod
     def begin_delays(cls) -> None:
         """Have the next request take the first of the delays, which are the same in each class."""
-        if cls.delays:
-            of_seed = cls.own(cls.delays.drawn(SEED))
-            cls.drawn = repeat(cls.delay.encode()) if is_number(cls.delay) else of_seed
+        if is_number(cls.delay):
+            cls.drawn = repeat(cls.delay.encode())
+        elif cls.delays:
+            cls.drawn = cls.own(cls.delays.drawn(SEED))
 
 
 def is_number(text: str) -> bool:

@@ -71,6 +71,7 @@ def test_all_is_well(stage: Stage, runtime: LocalRuntime, tmp_path: Path) -> Non
         assert point.backend_late_p99_ms is not None
         assert point.rss_bytes is not None
         assert 5e6 < point.rss_bytes < 1e9
+    assert any(point.cpu_ms_per_request for point in result.points)
     assert [(row.service, row.users, row.rounds) for row in result.summary] == [
         (name, 5, 2) for name in dict.fromkeys(p.service for p in result.points)
     ]

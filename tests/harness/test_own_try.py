@@ -44,19 +44,19 @@ def rows(said: str) -> dict[int, list[str]]:
 
 
 def test_a_service_with_few_slots_and_a_known_delay(tmp_path: Path) -> None:
-    with started(plain("slots=4", "delay=0.1")) as (url, pid):
+    # Users begin within the delay: a pause of the machine must not be the most of it.
+    with started(plain("slots=4", "delay=0.5")) as (url, pid):
         status, said, _ = tried(
-            f"{url}/orders/1", "--users", "2,20", "--delay", "0.1", cwd=tmp_path
+            f"{url}/orders/1", "--users", "2,20", "--delay", "0.5", cwd=tmp_path
         )
-    # A pause of the machine may have the users begin together, which is told.
-    assert status == 0 or re.search("20 users: not to be believed: .*: a herd", said), said
+    assert status == 0, said
     assert f"process {pid} (" in said and "found by port" in said
     table = rows(said)
-    assert [table[users][1] for users in (2, 20)] == ["20", "200"]  # the limit
-    assert 0 < float(table[2][2]) <= 20.1
-    assert float(table[20][2]) <= 41, "4 slots of 0.1 s"
+    assert [table[users][1] for users in (2, 20)] == ["4", "40"]  # the limit
+    assert 0 < float(table[2][2]) <= 4.1
+    assert float(table[20][2]) <= 9, "4 slots of 0.5 s"
     slow = table[20][4]  # not there where some were never served
-    assert slow == "-" or float(slow) >= 300, "the others wait for their turn"
+    assert slow == "-" or float(slow) >= 1500, "the others wait for their turn"
     assert "beside it: " in said and "Change first: " in said
     assert not list(tmp_path.iterdir())
 
